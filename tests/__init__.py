@@ -1,0 +1,1 @@
+"""The suite. `golden` is imported by several of its files and by `make golden`."""

@@ -1,0 +1,1 @@
+"""Measurements, run by `make bench`; no assertion of theirs is about time."""

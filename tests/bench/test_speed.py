@@ -1,0 +1,65 @@
+"""How fast mail is read, against the standard library's parser alone and against flufl.bounce.
+
+Each table is one set of mails; a ratio above 1 is faster than its yardstick, which is the first line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from flufl.bounce import all_failures
+
+import bounceparse
+from bounceparse import record
+from bounceparse.engine import parse
+from tests.bench.measure import FIXTURES, Line, Reader, corpus, import_times, interleaved, mails
+
+STDLIB = "email.message_from_bytes"
+SETS = {"fixtures": FIXTURES, "real mail": corpus()}
+SLOW_SHARE = 250  # flufl.bounce needs minutes for thousands of mails: a set beyond this many is thinned for it
+
+Publish = Callable[[str, Sequence[Line]], None]
+
+
+def parse_and_encode(raw: bytes) -> bytes:
+    return record.encode(parse(raw), "mail.eml")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_reading_mail(name: str, publish: Publish) -> None:
+    folder: Path | None = SETS[name]
+    if folder is None:
+        pytest.skip("no folder of real mail; BOUNCEPARSE_CORPUS names one")
+    items = mails(folder)
+    size = sum(map(len, items)) / len(items)
+    readers: dict[str, Reader] = {STDLIB: message_from_bytes, "parse": parse, "parse + JSON record": parse_and_encode}
+    lines = interleaved(readers, items, STDLIB)
+    publish(f"{name}: {len(items)} mails of {size / 1024:.1f} KiB on average, a mail", lines)
+    assert all(parse_and_encode(raw) for raw in items[:50])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_against_flufl(name: str, publish: Publish) -> None:
+    folder: Path | None = SETS[name]
+    if folder is None:
+        pytest.skip("no folder of real mail; BOUNCEPARSE_CORPUS names one")
+    items = mails(folder)
+    items = items[:: max(1, len(items) // SLOW_SHARE)]
+    flufl = "email + flufl.bounce all_failures"
+    readers: dict[str, Reader] = {flufl: lambda raw: all_failures(message_from_bytes(raw)), "parse + JSON record": parse_and_encode}
+    publish(f"{name}: {len(items)} of its mails, a mail", interleaved(readers, items, flufl, rounds=3))
+
+
+def test_classifying_replies(publish: Publish) -> None:
+    replies = [d for raw in mails(FIXTURES) for d in {r.diagnostic for r, _ in parse(raw).results} if d]
+    readers: dict[str, Reader] = {"classify": bounceparse.classify}
+    publish(f"{len(replies)} SMTP replies, a reply", interleaved(readers, replies, "classify"))
+    assert replies
+
+
+def test_import(publish: Publish) -> None:
+    yardstick = "import email.parser"
+    publish("a fresh interpreter, an import", import_times([yardstick, "import bounceparse"], yardstick))

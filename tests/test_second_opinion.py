@@ -1,0 +1,45 @@
+"""flufl.bounce finds nobody that we miss: the same fixtures, read by both.
+
+It is the recipients that are compared. That flufl.bounce calls every failure permanent, a full mailbox too, is no difference to us.
+"""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from flufl.bounce import all_failures
+
+from bounceparse.engine import parse
+from tests import golden
+
+CASES = golden.fixtures()
+
+# Where flufl.bounce names an address that we do not, and why we are right. An entry that is no longer true fails.
+DIFFERENCES: dict[str, str] = {}
+
+
+def named_by_flufl(raw: bytes) -> set[str]:
+    temporary, permanent = all_failures(message_from_bytes(raw))
+    return {(a.decode("latin-1") if isinstance(a, bytes) else a).lower() for a in (*temporary, *permanent)}
+
+
+def named_by_us(raw: bytes) -> set[str]:
+    report = parse(raw)
+    return {address.lower() for r, _ in report.results for address in (r.address, r.original_address, r.final_address) if address}
+
+
+@pytest.mark.parametrize("path", CASES, ids=golden.name)
+def test_flufl_finds_nobody_that_we_miss(path: Path) -> None:
+    raw = path.read_bytes()
+    missed = named_by_flufl(raw) - named_by_us(raw)
+    why = DIFFERENCES.get(golden.name(path))
+    if why is None:
+        assert not missed
+    else:
+        assert missed, f"no difference any more: {why}"
+
+
+def test_every_difference_is_of_a_fixture() -> None:
+    assert set(DIFFERENCES) <= {golden.name(path) for path in CASES}
