@@ -44,9 +44,11 @@ OPENS_FILES = {"tables"}  # the one door to the package's own data
 SECOND_OPINION = "evidence/second_opinion.py"  # may use `email` and flufl.bounce, inside a function
 
 # What the core may not import: files, sockets, clocks, loggers, processes and the mail parser that it is measured against.
-OUTSIDE = set(
-    ["asyncio", "email", "flufl", "glob", "http", "io", "logging", "mailbox", "mailparser", "mmap", "multiprocessing", "os", "pathlib", "pickle", "random", "selectors", "shutil", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "dns", "click", "rich"]
-)
+OUTSIDE = {
+    "asyncio", "click", "dns", "email", "flufl", "glob", "http", "io", "logging", "mailbox", "mailparser", "mmap", "multiprocessing", "os",
+    "pathlib", "pickle", "random", "rich", "selectors", "shutil", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading",
+    "time", "urllib",
+}
 OUTSIDE_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text", "read_bytes", "write_text", "write_bytes", "getLogger", "time"}
 VAGUE_NAMES = {"utils.py", "util.py", "helpers.py", "base.py", "common.py", "misc.py"}
 LONG = 400  # lines after which a file explains itself
