@@ -1,0 +1,196 @@
+"""Report → the stable record, schema "bounceparse/1": one JSON object for each message and recipient.
+
+The field order below is the order on the wire and never changes within the schema; `data/record.schema.json` says the same to other programs.
+A field is null only where the schema says so: `retry_after`, `decision` and `decision.until`. Text that was not said is "".
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from .model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEMA: Final = "bounceparse/1"
+ORIGIN: Final = 4_096  # characters kept of an origin; PATH_MAX of Linux
+
+
+class RecordEvidence(Struct, frozen=True, gc=False):
+    """One thing the mail claims, and where it stands in the raw bytes: [start, end), [0, 0] when that is not known."""
+
+    source: Source
+    field: str
+    value: str
+    span: Span
+
+
+class RecordOriginal(Struct, frozen=True, gc=False, rename={"sender": "from"}):
+    """What is left of the returned message."""
+
+    message_id: str = ""
+    sender: str = ""
+    subject: str = ""
+    date: str = ""
+    list_id: str = ""
+    headers: dict[str, str] = {}
+
+
+class RecordProof(Struct, frozen=True, gc=False):
+    """Did we really send the mail that the report talks about?"""
+
+    level: Literal["proven", "matched", "claimed", "contradicted"] = "claimed"
+    by: Literal["verp", "batv", "message_id", "envelope_id", "webhook", "none"] = "none"
+
+
+class RecordDecision(Struct, frozen=True, gc=False):
+    """What the policy says to do with the address."""
+
+    action: Literal["suppress", "record", "review", "alert", "ignore"]
+    policy: str
+    until: str | None = None
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One message and recipient, as it is written to the outside world."""
+
+    schema: Literal["bounceparse/1"]
+    id: str
+    origin: str
+    kind: Kind
+    bounce: Bounce
+    reason: str
+    fault: Fault
+    certainty: Certainty
+    recipient: str
+    original_recipient: str
+    final_recipient: str
+    status: str
+    reply_code: str
+    action: str
+    command: str
+    diagnostic: str
+    reporting_mta: str
+    remote_mta: str
+    dialect: str
+    arrived: str
+    original: RecordOriginal
+    blocklist: str
+    retry_after: int | None
+    proof: RecordProof
+    rule: str
+    evidence: list[RecordEvidence]
+    flaws: tuple[str, ...]
+    decision: RecordDecision | None
+
+
+_NO_ORIGINAL: Final = Original()
+_NO_RECORD_ORIGINAL: Final = RecordOriginal()
+_CLAIMED: Final = RecordProof()
+
+_NOBODY: Final = Recipient()
+_SILENT: Final[dict[Kind, Verdict]] = {
+    "bounce": Verdict("soft", "undetermined", "unknown", "guess", ""),
+    "delay": Verdict("soft", "undetermined", "unknown", "guess", ""),
+    "delivered": Verdict("none", "delivered", "unknown", "likely", ""),
+    "complaint": Verdict("none", "complaint", "unknown", "likely", ""),
+    "auto_reply": Verdict("none", "auto_reply", "unknown", "likely", ""),
+    "challenge": Verdict("none", "challenge_response", "unknown", "likely", ""),
+    "disposition": Verdict("none", "auto_reply", "unknown", "likely", ""),
+    "unsubscribe": Verdict("none", "unsubscribe", "unknown", "likely", ""),
+    "not_bounce": Verdict("none", "", "unknown", "likely", ""),
+}
+"""What is said of a message in which nobody is named."""
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def identify(digest: str, recipient: str) -> str:
+    """Return the id of a message and recipient: the same bounce read twice, from any place, has the same one."""
+    return "sha256:" + sha256(f"{digest}\n{recipient}".encode(errors="surrogatepass")).hexdigest()
+
+
+def records(report: Report, origin: str = "") -> list[Record]:
+    """Return the records of `report`, one for each recipient and at least one.
+
+    `origin` says where the message was read: a path, or `b.mbox#1842` for the 1842nd message of a mailbox.
+    """
+    if not origin.isprintable() or len(origin) > ORIGIN:
+        origin = printable(origin, ORIGIN)
+    found = report.original
+    original = (
+        _NO_RECORD_ORIGINAL
+        if found == _NO_ORIGINAL
+        else RecordOriginal(found.message_id, found.sender, found.subject, found.date, found.list_id, found.headers)
+    )
+    results: Iterable[Result] = report.results or (Result(_NOBODY, _SILENT[report.kind]),)
+    return [
+        Record(
+            SCHEMA,
+            identify(report.digest, recipient.address),
+            origin,
+            report.kind,
+            verdict.bounce,
+            verdict.reason,
+            verdict.fault,
+            verdict.certainty,
+            recipient.address,
+            recipient.original_address,
+            recipient.final_address,
+            recipient.status,
+            recipient.reply_code,
+            recipient.action,
+            recipient.command,
+            recipient.diagnostic,
+            report.reporting_mta,
+            recipient.remote_mta,
+            report.dialect,
+            report.arrived,
+            original,
+            verdict.blocklist,
+            verdict.retry_after,
+            _CLAIMED,
+            verdict.rule,
+            [RecordEvidence(e.source, e.field, e.value, e.span) for e in verdict.because or recipient.evidence],
+            report.flaws,
+            None,
+        )
+        for recipient, verdict in results
+    ]
+
+
+def encode(report: Report, origin: str = "") -> bytes:
+    """Return the records of `report` as JSON lines, each ended by a line feed."""
+    return encode_lines(records(report, origin))
+
+
+def encode_lines(rows: list[Record]) -> bytes:
+    """Return `rows` as JSON lines, each ended by a line feed."""
+    return _encoder.encode_lines(rows)
+
+
+def decode(line: bytes | str) -> Record:
+    """Return the record that one JSON line holds; raises `msgspec.DecodeError` (a `ValueError`) when it holds none."""
+    return _decoder().decode(line)
+
+
+def _decoder() -> msgspec.json.Decoder[Record]:
+    global _known_decoder
+    if _known_decoder is None:
+        _known_decoder = msgspec.json.Decoder(Record)
+    return _known_decoder
+
+
+_known_decoder: msgspec.json.Decoder[Record] | None = None
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """Return `record` as dicts, lists and scalars, under the names of the schema."""
+    built: dict[str, Any] = msgspec.to_builtins(record)
+    return built
