@@ -20,7 +20,9 @@ _CODE: Final = re.compile(
     r"(?:[ \-(#:'\"_,;<\[.]{1,4}(?:smtp;[ ]*)?(?:\d\d\d[ -])?[#(]{0,2}([245]\.\d\.\d{1,3})(?![\d\w]|\.\d)|(?=[ \-#,;:<>)\"'\]]|\. |\.?$))"
 )
 _STATUS: Final = re.compile(r"(?<![\d.vVx/=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
-_START: Final = re.compile(r"[\s<>*.:\"'(|-]*(?:(?:smtp|x-?smtp|lmtp|esmtp)[;:]\s*)?(?:error[ _-]?(?:code)?[ :=]*|code[ :=]*|status[ :=]*|#<?\s?#?)?\Z", re.I)
+_START: Final = re.compile(
+    r"[\s<>*.:\"'(|-]*(?:(?:smtp|x-?smtp|lmtp|esmtp)[;:]\s*)?(?:error[ _-]?(?:code)?[ :=]*|code[ :=]*|status[ :=]*|#<?\s?#?)?\Z", re.I
+)
 _INTRODUCES: Final = re.compile(
     r"(?:said|says|saying|returned|responded(?: with)?|response|replied(?: with)?|reply|replies|was|error|code|status|command|smtp|lmtp|server|with|"
     r"answer|answered|reason|diagnostic|following|because|failed|closing|data|rcpt|greeting|message|host|got|dit|sagte|antwortete|repondu|risposta|"
@@ -47,10 +49,13 @@ _PHASE_MARKS: Final = (
     (("_to]", "_from]", "[data", "[init]", "lo]", "[connect]"), re.compile(r"\[(rcpt_to|mail_from|data_close|data|init|ehlo|helo|connect)\]")),
     (("(state ",), re.compile(r"\(state (\d{1,2})\)")),
     (
-        ("talk to me", "handshake", "greeting", "my name", "like recipient", "sender was", "data command", "the message", "while sending", "mail+rcpt", "data "),
+        (
+            *("talk to me", "handshake", "greeting", "my name", "like recipient", "sender was", "data command", "the message", "while sending"),
+            *("mail+rcpt", "data closing", "data sending"),
+        ),
         re.compile(
-            r"(refused to talk to me|performing the (?:ehlo|helo|lhlo) handshake|receiving the initial server greeting|my name was rejected|greeting failed|"
-            r"does not like recipient|sender was rejected|failed on data command|failed after i sent the message|after sending the message|"
+            r"(refused to talk to me|performing the (?:ehlo|helo|lhlo) handshake|receiving the initial server greeting|my name was rejected|"
+            r"greeting failed|does not like recipient|sender was rejected|failed on data command|failed after i sent the message|after sending the message|"
             r"while sending (?:rcpt to|mail from|end of data|message body|data|ehlo|helo)|mail\+rcpt|data closing|data sending)"
         ),
     ),
@@ -130,7 +135,7 @@ def _without_addresses(text: str) -> str:
     if not text.isascii():
         text = _WIDE_ADDRESS.sub(" ", text)
     pieces = text.split("@")
-    kept = []
+    kept: list[str] = []
     for piece in pieces[:-1]:
         head = piece.rstrip(_LOCAL)
         local = piece[len(head) :]
