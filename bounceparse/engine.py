@@ -1,0 +1,169 @@
+"""The way through: bytes → Message → claims → Recipient → Verdict → Report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from bounceparse import flaws, limits
+from bounceparse.evidence.dialect import read_dialect
+from bounceparse.evidence.dsn import read_mta
+from bounceparse.evidence.gather import Gathered, gather
+from bounceparse.evidence.notice import read_notice
+from bounceparse.evidence.original import cut_original, read_original
+from bounceparse.evidence.second_opinion import ask_flufl
+from bounceparse.judge import Judge
+from bounceparse.kinds import Signs, action_for, decide_kind, read_signs
+from bounceparse.landmarks import Landmarks
+from bounceparse.model import Claim, Message, Original, Recipient, Report, Result, Verdict
+from bounceparse.recipients import merge, needs_words
+from bounceparse.tables import Dialect, Tables, load_tables
+from bounceparse.text import printable
+from bounceparse.wire.address import find_addresses, read_address
+from bounceparse.wire.dates import read_date
+from bounceparse.wire.headers import decode_field
+from bounceparse.wire.mime import read_message
+
+_SURVEYED: Final = 12_000  # characters of a notice that are searched for landmarks; daemons say what they have to say before that
+_SURVEYED_DSN: Final = 2_000  # with a machine part only the dialect is wanted
+_TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+
+
+class Engine:
+    """A configured reader: tables, own rules and the headers to keep; reusable, thread- and process-safe.
+
+    `rules` are TOML files read before the built-in tables; `headers` are names of fields to take from the returned message into
+    `Original.headers`. Raises `tables.TableError` when a rule file is wrong.
+    """
+
+    def __init__(self, rules: Sequence[str | Path] = (), headers: Sequence[str] = ()) -> None:
+        self.tables: Tables = load_tables(tuple(rules))
+        self.headers = tuple(headers)
+        self._landmarks = Landmarks(self.tables)
+        self._judge = Judge(self.tables, self._landmarks)
+        self._dialects: dict[str, Dialect] = {dialect.name: dialect for dialect in self.tables.dialects}
+
+    def parse(self, raw: bytes) -> Report:
+        """Return the report on one message; never raises on content: what was wrong or cut is in `Report.flaws`."""
+        message = read_message(raw)
+        found = list(message.flaws)
+        gathered = gather(message, found)
+        signs = self._read_signs(gathered)
+        claims, words = self._claims(message, gathered, signs, found)
+        kind = decide_kind(gathered, claims, words, signs)
+        if kind in ("bounce", "delay") and not claims and not words:
+            words = _last_resort(message, gathered, found)
+        results: tuple[Result, ...] = ()
+        if kind != "not_bounce" and kind != "auto_reply":
+            recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()
+            flawed = gathered.forwarded or not flaws.CUTS.isdisjoint(found)
+            judge = self._judge.judge
+            results = tuple(
+                [
+                    Result(recipient, judge(recipient, kind=kind, text=gathered.text, dialect=signs.dialect, flawed=flawed))
+                    for recipient in recipients
+                ]
+            )
+        original = read_original(gathered.original, self.headers) if gathered.original else Original()
+        arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")
+        reporting = gathered.fields.get("reporting-mta", "")
+        return Report(
+            kind,
+            results,
+            sha256(raw).hexdigest(),
+            signs.dialect,
+            read_mta(reporting) if reporting else "",
+            original,
+            read_date(arrived) if arrived else "",
+            tuple(dict.fromkeys(found)),
+        )
+
+    def classify(self, text: str) -> tuple[Recipient, Verdict]:
+        """Return the facts and the verdict for one bare SMTP reply or log text."""
+        return self._judge.classify(text)
+
+    def _read_signs(self, gathered: Gathered) -> Signs:
+        headers = gathered.headers
+        sender, subject = headers.get("from", ""), headers.get("subject", "")
+        if "=?" in sender or not sender.isascii():
+            sender = decode_field(sender, limits.FIELD)
+        if "=?" in subject or not subject.isascii():
+            subject = decode_field(subject, limits.FIELD)
+        text = gathered.text[: _SURVEYED_DSN if gathered.report == "dsn" else _SURVEYED]
+        return read_signs(self._landmarks, headers, sender[: limits.FIELD], subject[: limits.FIELD], text)
+
+    def _claims(self, message: Message, gathered: Gathered, signs: Signs, found: list[str]) -> tuple[list[Claim], list[Claim]]:
+        """Return the claims of the machine part, and those of lesser sources where it is missing or says too little."""
+        claims = gathered.claims
+        if claims and not any(map(needs_words, claims)):
+            return claims, []
+        text = cut_original(gathered.text)[0] if gathered.report == "dsn" else gathered.text
+        if not text.strip() or gathered.report == "feedback":
+            return claims, []
+        headers = gathered.headers
+        ignored = _ignored(headers)
+        words: list[Claim] = []
+        if signs.dialect:
+            words = read_dialect(self._dialects[signs.dialect], text, gathered.offset, ignored, _domain_of(gathered))
+        if not words:
+            words = read_notice(text, gathered.offset, ignored)
+        if "x-failed-recipients" in headers:
+            words = _with_header(words, headers["x-failed-recipients"])
+        return claims, words
+
+
+def _ignored(headers: dict[str, str]) -> frozenset[str]:
+    """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
+    own = [address for name in ("from", "to", "delivered-to", "x-original-to", "reply-to") for address in find_addresses(headers.get(name, ""))]
+    return frozenset(address.lower() for address in own)
+
+
+def _domain_of(gathered: Gathered) -> str:
+    """Return the domain that completes a bare local part: that of the reporting host's From."""
+    return find_addresses(gathered.headers.get("from", "") + " ")[0].rpartition("@")[2] if "@" in gathered.headers.get("from", "") else ""
+
+
+def _with_header(words: list[Claim], value: str) -> list[Claim]:
+    """Return the claims with those of X-Failed-Recipients: what the text says about its addresses is kept, addresses it does not name are added."""
+    addresses = [address for item in value.replace("\n", " ").split(",") if (address := read_address(item))]
+    named = {claim.address.lower(): claim for claim in words}
+    named |= {claim.final_address.lower(): claim for claim in words if claim.final_address}
+    listed = [named.get(address.lower()) or Claim("header", "", address) for address in dict.fromkeys(addresses)]
+    if not listed:
+        return words
+    strangers = [claim for claim in words if claim not in listed]
+    if len(listed) == 1 and len(strangers) == 1 and not listed[0].diagnostic:
+        listed[0].diagnostic = strangers[0].diagnostic
+    return listed
+
+
+def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
+    """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
+    claims = ask_flufl(message.raw, found)
+    if not claims:
+        match = _TO.search(gathered.original)
+        named = find_addresses(match[1]) if match is not None else []
+        if len(named) == 1:
+            claims = [Claim("original", "to", named[0])]
+    for claim in claims:
+        claim.diagnostic = printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
+    return claims
+
+
+@lru_cache(maxsize=1)
+def _default() -> Engine:
+    return Engine()
+
+
+def parse(raw: bytes) -> Report:
+    """Return the report on one message, read with the built-in tables; never raises on content."""
+    return _default().parse(raw)
+
+
+def classify(text: str) -> tuple[Recipient, Verdict]:
+    """Return the facts and the verdict for one bare SMTP reply, with the built-in tables."""
+    return _default().classify(text)

@@ -1,0 +1,154 @@
+"""Dialects: which software wrote the notice, and how its report is to be read (design of the tables: dialects/*.toml).
+
+A dialect's line templates are compiled here, in one place, to bounded possessive patterns that match at the start of a line; there is no other way
+for a table to bring a pattern in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from bounceparse import limits
+from bounceparse.evidence.notice import find_reason
+from bounceparse.evidence.transcript import read_transcript
+from bounceparse.model import Claim
+from bounceparse.replies import read_reply
+from bounceparse.tables import Dialect
+from bounceparse.text import clip
+from bounceparse.wire.address import check_address
+
+_CAPTURES: Final = {
+    "address": r"(?:mailto:|smtp:)?([^\s<>\"(),;\[\]]{1,320}?)",
+    "host": r"[^\s<>()\[\],;:]{1,255}+",
+    "ip": r"[0-9A-Fa-f.:]{3,45}+",
+    "code": r"[245]\d\d",
+    "status": r"#?[245]\.\d{1,3}\.\d{1,3}",
+    "id": r"[^\s<>]{1,255}+",
+    "date": r"[^\n]{6,60}?",
+    "text": r"[^\n]{0,300}?",
+    "diagnostic": r"([^\n]{0,2000})",
+}
+_WORD: Final = re.compile(r"\{(\w+)\}")
+
+
+@lru_cache(maxsize=1024)
+def compile_template(template: str) -> tuple[re.Pattern[str], int, int]:
+    """Return the pattern of a line template, and the numbers of its address and diagnostic groups (0 when it has none)."""
+    pieces, groups, place = [], {"address": 0, "diagnostic": 0}, 0
+    number = 0
+    for match in _WORD.finditer(template):
+        pieces.append(_literal(template[place : match.start()]))
+        word = match[1]
+        if word in groups:
+            number += 1
+            groups[word] = number
+        pieces.append(_CAPTURES[word])
+        place = match.end()
+    pieces.append(_literal(template[place:]))
+    return re.compile(r"[ \t>|]{0,20}" + "".join(pieces) + r"[ \t]*$", re.I), groups["address"], groups["diagnostic"]
+
+
+def _literal(text: str) -> str:
+    """Return a pattern of the literal pieces of a template: any run of blanks matches any other."""
+    return r"[ \t]{1,40}".join(re.escape(piece) for piece in re.split(r"[ \t]+", text)) if text.strip() else ("[ \\t]{1,40}" if text else "")
+
+
+def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[str], domain: str = "") -> list[Claim]:
+    """Return the claims that a dialect's templates find in a notice.
+
+    The templates are tried from the line that holds a `begin` literal (the first line when it has none) to the one that holds an `end` literal.
+    What follows an address belongs to it as `more` says. `domain` completes bare local parts where the dialect is known to print those.
+    """
+    if not dialect.recipient:
+        return []
+    lines = [line[: limits.LINE] for line in text.split("\n", 3_000)[:3_000]]
+    first, last = _section(dialect, lines)
+    templates = [compile_template(template) for template in dialect.recipient]
+    claims: list[Claim] = []
+    places: list[int] = []
+    position = sum(map(len, lines[:first])) + first
+    for number in range(first, last):
+        line = lines[number]
+        found = _match(templates, line, domain)
+        if found is not None and found[0].lower() not in ignored and len(claims) < limits.RECIPIENTS:
+            claim = Claim("dialect", dialect.name, found[0], diagnostic=found[1].strip())
+            if offset >= 0:
+                claim.spans["text"] = (offset + position, offset + position + len(line))
+            claims.append(claim)
+            places.append(number)
+        position += len(line) + 1
+    for index, claim in enumerate(claims):
+        stop = places[index + 1] if index + 1 < len(claims) else last
+        more = _MORE[dialect.more](lines, places[index] + 1, stop)
+        claim.diagnostic = clip(" ".join(word for word in (claim.diagnostic, more) if word), limits.DIAGNOSTIC)
+    if claims:
+        _add_replies(claims, lines)
+    return claims
+
+
+def _section(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
+    first, last = 0, len(lines)
+    lowered = [line.lower() for line in lines]
+    if dialect.begin:
+        first = next((number for number, line in enumerate(lowered) if any(word in line for word in dialect.begin)), 0)
+    if dialect.end:
+        last = next((number for number in range(first, last) if any(word in lowered[number] for word in dialect.end)), last)
+    return first, last
+
+
+def _match(templates: list[tuple[re.Pattern[str], int, int]], line: str, domain: str) -> tuple[str, str] | None:
+    """Return the address and the diagnostic that the first fitting template finds in a line."""
+    for pattern, address_group, diagnostic_group in templates:
+        match = pattern.match(line)
+        if match is None or not address_group:
+            continue
+        value = match[address_group].strip("'\"")
+        if "@" not in value and domain and value:
+            value = f"{value}@{domain}"
+        address = check_address(value)
+        if address:
+            return address, match[diagnostic_group] if diagnostic_group else ""
+    return None
+
+
+def _indented(lines: list[str], start: int, stop: int) -> str:
+    words = []
+    for line in lines[start:stop]:
+        if not line.strip() or line[:1] not in " \t":
+            break
+        words.append(line.strip())
+    return " ".join(words)
+
+
+def _until_blank(lines: list[str], start: int, stop: int) -> str:
+    words: list[str] = []
+    for line in lines[start:stop]:
+        if not line.strip():
+            if words:
+                break
+        else:
+            words.append(line.strip())
+    return " ".join(words)
+
+
+def _nothing(lines: list[str], start: int, stop: int) -> str:
+    return ""
+
+
+_MORE: Final[dict[str, Callable[[list[str], int, int], str]]] = {"indented": _indented, "until-blank": _until_blank, "none": _nothing, "": _nothing}
+
+
+def _add_replies(claims: list[Claim], lines: list[str]) -> None:
+    """Complete the claims from the quoted dialogue, and read their codes."""
+    replies = None
+    for claim in claims:
+        claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2] if claim.diagnostic else ("", "")
+        if not claim.reply_code and not claim.status:
+            replies = read_transcript(lines) if replies is None else replies
+            words = find_reason(claim.address, replies, lines, len(claims) == 1, claim.diagnostic)
+            if words:
+                claim.diagnostic = clip(words, limits.DIAGNOSTIC)
+                claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2]

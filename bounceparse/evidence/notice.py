@@ -1,0 +1,244 @@
+"""The part of a notice that is written for people, whatever software wrote it.
+
+Every line with an address is looked at once and ranked by shape: an entry of a list (`<user@example.com>: reason`), a labelled field
+(`Recipient: user@example.com`), a sentence that speaks of delivery, or a mere mention. Only the best rank that occurs counts. The reason is what
+stands beside the entry or under it; a quoted SMTP reply that belongs to the address goes before words.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from bounceparse import limits
+from bounceparse.evidence.transcript import Answer, read_transcript
+from bounceparse.model import Claim
+from bounceparse.replies import read_reply
+from bounceparse.text import clip
+from bounceparse.wire.address import check_address, find_addresses
+
+_LINES: Final = 3_000
+_ENTRY: Final = re.compile(
+    r"^[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|rfc822)[:;][ \t]*)?(?:[^\s<>@:\"]{1,40}(?:[ \t][^\s<>@:\"]{1,40}){0,4}[ \t]*(?=<))?"
+    r"[\"'(\[<\u00ab]*(?:mailto:)?([^\s<>\"(),:;@\[\]]{1,128}@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*"
+    r"(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*"
+    r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
+    r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
+)
+_SENDMAIL: Final = re.compile(r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$")
+_LABEL: Final = re.compile(
+    r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
+    r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
+    r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
+    r"[^\S\n]*(?:address|name|\(s\))?[^\S\n]*[:=\uff1a][^\S\n]*[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
+    re.I,
+)
+_TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)
+_SENTENCE: Final = re.compile(
+    r"deliver|recipient|undeliver|could ?n.t|could not|cannot|can.t|unable|not sent|was not|wasn.t|failed|fail|error|reject|refus|return|unknown|does not exist|"
+    r"doesn.t|no such|mailbox|your (?:message|mail|e-?mail)|zustell|empf|remis|distribu|entreg|consegn|bezorg|dostarcz|достав|配信|送信|宛|送达|投递|退回|退信|收件|전달",
+    re.I,
+)
+_CONTACT: Final = re.compile(
+    r"contact|question|assistance|please (?:send|forward|write|email|notify|call|visit)|postmaster for|help|support|complain|whitelist|reply to|"
+    r"sender was|original sender|\bsender\b|from:|\bvon:|^\s*de ?:|mail from|return-path|reply-to|cc:|http|kontakt|contacte|received|\bid\b[: ]",
+    re.I,
+)
+_ROLE: Final = re.compile(r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I)
+_REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_REASON_LABEL: Final = re.compile(
+    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|diagnostic[ -]?(?:code|information)?|response|details?|"
+    r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
+    r"(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
+    r"[ \t]*[:=\uff1a][ \t]*(.*)$",
+    re.I,
+)
+
+
+class _Entry(Struct, gc=False):
+    """A line that names an address."""
+
+    line: int
+    rank: int  # 3 list entry, 2 label or sentence, 1 mention
+    address: str
+    source: str  # the address it was expanded from
+    rest: str
+    shape: str
+
+
+def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
+    """Return a claim for each address that a notice says could not be reached, with the reason it gives.
+
+    `ignored` are addresses in lower case that cannot be the failed one: the reader of the notice and its sender. `offset` is where the text begins
+    in the message, -1 when it was transfer-encoded.
+    """
+    lines = [line if len(line) <= limits.LINE else line[: limits.LINE] for line in text.split("\n", _LINES)[:_LINES]]
+    entries = _find_entries(lines, ignored)
+    if not entries:
+        return []
+    replies = read_transcript(lines)
+    best = max(entry.rank for entry in entries)
+    chosen: dict[str, _Entry] = {}
+    for entry in entries:
+        known = chosen.get(entry.address.lower())
+        if entry.rank == best and (known is None or (not known.rest and entry.rest)):
+            chosen[entry.address.lower()] = entry
+    starts = {entry.line for entry in entries if entry.rank == best}
+    claims = []
+    for entry in list(chosen.values())[: limits.RECIPIENTS]:
+        claims.append(_claim(entry, lines, starts, replies, len(chosen) == 1, text, offset))
+    _share(claims)
+    return claims
+
+
+def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
+    entries: list[_Entry] = []
+    for number, line in enumerate(lines):
+        if "@" not in line:
+            continue
+        match = _ENTRY.match(line)
+        if match is not None:
+            found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
+        elif (match := _SENDMAIL.match(line)) is not None:
+            found = [(3, match[1], "", line.strip(), "sendmail")]
+        elif (match := _LABEL.match(line)) is not None:
+            found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
+        elif (match := _TO.match(line)) is not None:
+            found = [(1, address, "", "", "to") for address in find_addresses(match[1])]
+        elif _CONTACT.search(line) is not None:
+            if "rcpt to" not in line.lower():
+                continue
+            found = [(2, address, "", "", "rcpt") for address in find_addresses(line.lower().partition("rcpt to")[2])]
+        else:
+            window = line if _SENTENCE.search(line) else line + " " + (lines[number - 1] if number else "")
+            rank = 2 if _SENTENCE.search(window) is not None else 1
+            after = line.rpartition("@")[2]
+            found = [(rank, address, "", after if len(after) > 40 else "", "sentence") for address in find_addresses(line)]
+        for rank, value, source, rest, shape in found:
+            address = check_address(value.rstrip(".,:;'"))
+            if address and "." in address.rpartition("@")[2] and address.lower() not in ignored and (shape in ("entry", "label") or _ROLE.match(address) is None):
+                if _ROLE.match(address) is not None and not rest and shape != "label":
+                    rank = 1
+                entries.append(_Entry(number, rank, address, check_address(source) if source else "", rest, shape))
+    return entries
+
+
+def _claim(entry: _Entry, lines: list[str], starts: set[int], replies: list[Answer], alone: bool, text: str, offset: int) -> Claim:
+    words, end = _beside(entry, lines, starts)
+    reply = None
+    if _REPLY.search(words) is None:
+        reply = _reply_for(entry.address, replies, alone)
+    command = reply.phase if reply is not None else ""
+    if reply is not None:
+        words = reply.text
+    elif alone and not words:
+        words = _labelled(lines)
+    code, status = read_reply(words)[:2] if words else ("", "")
+    claim = Claim(
+        "transcript",
+        "notice",
+        entry.source or entry.address,
+        final_address=entry.address if entry.source else "",
+        reply_code=code,
+        status=status,
+        diagnostic=clip(words, limits.DIAGNOSTIC),
+        command=command if command in ("RCPT", "MAIL", "DATA", "EHLO", "STARTTLS", "EOD") else "",
+    )
+    if offset >= 0:
+        start = sum(map(len, lines[: entry.line])) + entry.line
+        claim.spans["text"] = (offset + start, offset + start + sum(map(len, lines[entry.line : end])) + end - entry.line - 1)
+    return claim
+
+
+def _beside(entry: _Entry, lines: list[str], starts: set[int]) -> tuple[str, int]:
+    """Return the words beside an entry and on the lines that carry it on, and the number of the line after them."""
+    words = [entry.rest.strip()] if entry.rest.strip() else []
+    number = entry.line + 1
+    blanks = 0
+    while number < len(lines) and number - entry.line < 40:
+        line = lines[number]
+        if not line.strip():
+            blanks += 1
+            if words or blanks > 2:
+                break
+        elif number in starts:
+            break
+        elif line.lstrip()[:2] == "--" and words:
+            break
+        else:
+            words.append(line.strip())
+        number += 1
+    text = " ".join(words)
+    if entry.shape == "sentence" and number < len(lines) and _REPLY.search(text) is None:
+        return _next_paragraph(text, lines, number, starts)
+    return text, number
+
+
+def _next_paragraph(text: str, lines: list[str], number: int, starts: set[int]) -> tuple[str, int]:
+    """Return the paragraph below a sentence when it holds a reply, else the text as it was."""
+    first = number
+    while number < len(lines) and number - first < 40:
+        if number in starts:
+            break
+        if _REPLY.search(lines[number]) is not None:
+            end = number + 1
+            while end < len(lines) and lines[end].strip() and end - number < 20:
+                end += 1
+            begin = number
+            while begin > first and lines[begin - 1].strip():
+                begin -= 1
+            return " ".join(line.strip() for line in lines[begin:end]), end
+        number += 1
+    return text, first
+
+
+def find_reason(address: str, replies: list[Answer], lines: list[str], alone: bool, words: str) -> str:
+    """Return the quoted reply that belongs to an address, or else, when there are no words, what stands behind a label such as `Reason:`."""
+    reply = _reply_for(address, replies, alone)
+    if reply is not None:
+        return reply.text
+    return words or (_labelled(lines) if alone else "")
+
+
+def _reply_for(address: str, replies: list[Answer], alone: bool) -> Answer | None:
+    """Return the reply that belongs to an address: the one to its RCPT or that names it, else, for the only recipient, the first final one."""
+    address = address.lower()
+    mine = [reply for reply in replies if any(name.lower() == address for name in reply.addresses)]
+    if not mine and alone:
+        mine = [reply for reply in replies if reply.phase == "RCPT"] or replies
+    for wanted in "54":
+        for reply in mine:
+            if reply.code[0] == wanted:
+                return reply
+    return None
+
+
+def _labelled(lines: list[str]) -> str:
+    """Return what follows the first label that announces a reason."""
+    for number, line in enumerate(lines):
+        match = _REASON_LABEL.match(line)
+        if match is not None:
+            words = [match[1].strip()]
+            for following in lines[number + 1 : number + 12]:
+                if not following.strip():
+                    if any(words):
+                        break
+                else:
+                    words.append(following.strip())
+            found = " ".join(word for word in words if word)
+            if found:
+                return found
+    return ""
+
+
+def _share(claims: list[Claim]) -> None:
+    """Give a reason that stands under a list of addresses to all of them (Exim, InterScan, Exchange 5.5)."""
+    shared = ""
+    for claim in reversed(claims):
+        if claim.diagnostic:
+            shared = claim.diagnostic
+        elif shared:
+            claim.diagnostic = shared
+            claim.reply_code, claim.status = read_reply(shared)[:2]

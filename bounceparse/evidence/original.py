@@ -1,0 +1,64 @@
+"""The returned message: where it begins in a plain text, and what its header says."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bounceparse import limits
+from bounceparse.model import Original
+from bounceparse.text import clip
+from bounceparse.wire.headers import decode_field, read_fields, unfold
+
+_FIELD: Final = re.compile(r"^(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+_SEPARATOR: Final = re.compile(
+    r"^[ \t>]{0,4}(?:"
+    r"[-=_*+|]{2,}[ \t\[|]{0,4}(?:below (?:this|the next) line|this is a copy|original (?:message|mail)|unsent message|no message was collected|"
+    r"message (?:body|header|text)|returned m|copy of|the header (?:of|and)|(?:the )?body of the message|start of returned|mail info|message follows|"
+    r"forwarded message|headers? follow|your (?:message|mail)|included is a copy)[^\n]{0,80}|"
+    r"(?:the )?original (?:message|mail)(?: headers?)?(?: follows| as follows)?[.:]?|message headers? follows?[.:]?|undeliverable message:|old message:|"
+    r"(?:below|included|here|attached|following) is (?:a copy of |your |the )[^\n]{0,40}(?:message|header|mail)[^\n]{0,30}:?|"
+    r"(?:a )?copy of (?:the|your) (?:original )?(?:message|mail)[^\n]{0,40}|"
+    r"\[<05>\][^\n]*|content-type:[ \t]*(?:message/rfc822|text/rfc822-headers)[^\n]*|"
+    r"urspr[^\n]{1,3}ngliche nachrichtenkopfzeilen:|originalnachrichtenkopfzeilen:|en-t[^\n]{1,2}tes de message d.origine[^\n]{0,3}:|"
+    r"encabezados de mensajes? original(?:es)?:|intestazioni originali del messaggio:|cabe[^\n]{1,2}alhos originais da mensagem:|"
+    r"oorspronkelijke berichtkoppen:|元のメッセージ ヘッダー:|原始邮件头:|исходные заголовки сообщения:"
+    r")[ \t]*$",
+    re.M | re.I,
+)
+_HEADER_RUN: Final = re.compile(
+    r"^(?:return-path|received|message-id|mime-version|dkim-signature|delivered-to|x-[\w-]+|from|subject)[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*\n"
+    r"(?:(?:[!-9;-~]{2,60}:[ \t]?.*|[ \t]+\S.*)\n){3}",
+    re.M | re.I,
+)
+
+
+def cut_original(text: str) -> tuple[str, str]:
+    """Return a plain-text notice in two: what the daemon wrote, and the returned message with its header ("" when there is none)."""
+    match = _SEPARATOR.search(text)
+    if match is None:
+        match = _HEADER_RUN.search(text)
+        return (text, "") if match is None else (text[: match.start()], text[match.start() :])
+    return text[: match.start()], text[match.end() :].lstrip("\n")
+
+
+def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
+    """Return what the header of a returned message says; `wanted` are the names of further fields to keep, as asked for by the caller."""
+    block = block[: limits.TEXT]
+    fields: dict[str, str] = {}
+    for name, value in _FIELD.findall(block):
+        fields.setdefault(name.lower(), value)
+    headers = {}
+    if wanted:
+        every = read_fields(block)
+        headers = {name: decode_field(every[name.lower()], limits.FIELD) for name in wanted if name.lower() in every}
+    if not fields and not headers:
+        return Original()
+    return Original(
+        clip(unfold(fields.get("message-id", "")).strip(), limits.FIELD),
+        decode_field(fields.get("from", ""), limits.FIELD),
+        decode_field(fields.get("subject", ""), limits.FIELD),
+        decode_field(fields.get("date", ""), limits.FIELD),
+        decode_field(fields.get("list-id", ""), limits.FIELD),
+        headers,
+    )

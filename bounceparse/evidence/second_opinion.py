@@ -1,0 +1,36 @@
+"""flufl.bounce as a second opinion, asked only where our own readers found nobody.
+
+It is given clipped input, because some of its patterns are quadratic on runs of blanks, and whatever it or the email package raises becomes a flaw.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bounceparse import flaws, limits
+from bounceparse.model import Claim
+from bounceparse.wire.address import read_address
+
+_BLANKS: Final = re.compile(rb"[ \t]{40,}")
+
+
+def ask_flufl(raw: bytes, found: list[str]) -> list[Claim]:
+    """Return the failed recipients that flufl.bounce finds; an exception of its or of the email package is noted in `found`."""
+    from email import message_from_bytes
+
+    from flufl.bounce import all_failures
+
+    sample = _BLANKS.sub(b" ", raw[: limits.SECOND_OPINION])
+    try:
+        temporary, permanent = all_failures(message_from_bytes(sample))
+    except Exception:  # noqa: BLE001 - detectors raise whatever their patterns run into; the mail is still reported
+        found.append(flaws.SECOND_OPINION)
+        return []
+    claims = []
+    for addresses, action in ((permanent, "failed"), (temporary - permanent, "delayed")):
+        for value in sorted(addresses):
+            address = read_address(value.decode("ascii", "replace"))
+            if address:
+                claims.append(Claim("second_opinion", "flufl.bounce", address, action=action))
+    return claims

@@ -1,0 +1,89 @@
+"""SMTP dialogues quoted in a notice: who said what to whom.
+
+Reads the styles of Sendmail, Courier, MDaemon, InterScan, hMailServer and their kin by shape: a client line names the recipient, the server line
+after it is the answer. A reply of several lines becomes one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from bounceparse import limits
+from bounceparse.text import clip
+from bounceparse.wire.address import find_addresses
+
+_CLIENT: Final = re.compile(
+    r"(?:^[ \t]*(?:>>>|-->|--&gt;|SMTP>>|>(?= ?(?:RCPT|MAIL|DATA|EHLO|HELO))|sent:?(?: <<<)?)|\bsent:)[ \t]*"
+    r"(RCPT TO|MAIL FROM|DATA|EHLO|HELO|STARTTLS|QUIT|\.(?=[ \t]*$))[: ]?(.*)",
+    re.I,
+)
+_BARE_CLIENT: Final = re.compile(r"^[ \t]*(?:[\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I)
+_SERVER: Final = re.compile(
+    r"^[ \t]*(?:[\d:. \[\]-]{9,40}[ \t])?(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
+    r"(?:the )?(?:remote )?(?:host|server|mta)? ?(?:said|replied|responded|answered|says|returned|response)(?: was| with)?:)?"
+    r"[ \t]*[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]+|-|[ \t]*[\"'#:]|$)[ \t]*(?![\d,]{3,} (?:bytes|kb|mb)).*)",
+    re.I,
+)
+_PHASES: Final = {
+    "RCPT TO": "RCPT",
+    "MAIL FROM": "MAIL",
+    "DATA": "DATA",
+    "EHLO": "EHLO",
+    "HELO": "EHLO",
+    "STARTTLS": "STARTTLS",
+    "QUIT": "QUIT",
+    ".": "EOD",
+}
+
+
+class Answer(Struct, gc=False):
+    """One answer of a server in a quoted dialogue."""
+
+    line: int  # number of its first line
+    last: int  # number of its last line
+    code: str
+    text: str  # the code included, several lines joined
+    phase: str  # the client's command before it, "" when not shown
+    addresses: tuple[str, ...]  # the recipient of that command and the addresses in the reply
+
+
+def read_transcript(lines: list[str]) -> list[Answer]:
+    """Return the 4xx and 5xx replies that stand in `lines`, in order."""
+    replies: list[Answer] = []
+    phase, recipient = "", ""
+    for number, line in enumerate(lines):
+        client = _CLIENT.search(line) or _BARE_CLIENT.match(line)
+        if client is not None:
+            phase = _PHASES[client[1].upper()]
+            named = find_addresses(client[2])
+            recipient = named[-1] if phase == "RCPT" and named else ""
+            continue
+        server = _SERVER.match(line)
+        if server is None:
+            continue
+        text, code = server[1].strip(), server[2]
+        last = replies[-1] if replies else None
+        if last is not None and last.code == code and last.last == number - 1 and last.text[-1:] != "\0":
+            last.text = clip(f"{last.text} {text}", limits.DIAGNOSTIC)
+            last.last = number
+            last.addresses += tuple(find_addresses(text))
+        elif code[0] in "45":
+            named = find_addresses(text)
+            replies.append(Answer(number, number, code, clip(text, limits.DIAGNOSTIC), phase, (recipient, *named) if recipient else tuple(named)))
+    for reply in replies:
+        _take_continuation(reply, lines)
+    return replies
+
+
+def _take_continuation(reply: Answer, lines: list[str]) -> None:
+    """Add the indented lines that carry on a reply."""
+    indent = len(lines[reply.last]) - len(lines[reply.last].lstrip())
+    for line in lines[reply.last + 1 : reply.last + 8]:
+        text = line.strip()
+        if not text or len(line) - len(line.lstrip()) <= indent or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
+            return
+        reply.text = clip(f"{reply.text} {text}", limits.DIAGNOSTIC)
+        reply.last += 1

@@ -1,0 +1,154 @@
+"""What kind of message is it? The order of the questions is the order of the code in `decide_kind`, strongest evidence first.
+
+A machine part decides before words do; a daemon's mail needs words that say that something failed; a person's mail is never a bounce by its words
+alone. Delay notices and success reports are told apart from failures by Action first, then Status, then the subject, then the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from bounceparse.evidence.gather import Gathered
+from bounceparse.landmarks import Landmarks
+from bounceparse.model import Claim, Kind
+from bounceparse.text import squeeze
+
+_NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
+_AUTO: Final = re.compile(r"auto-(?:replied|generated|notified)", re.I)
+_SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
+
+
+class Signs(Struct, frozen=True, gc=False):
+    """What the landmarks of a message say about its kind."""
+
+    words: frozenset[str] = frozenset()  # "<kind>@<place>": "failure@subject", "delay@text", "daemon@from", "auto_reply@subject", …
+    dialect: str = ""
+    dialect_kind: str = ""  # the kind that the dialect always means ("" when it can be several)
+
+
+_PLACES: Final = ("from", "subject", "text")
+
+
+def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subject: str, text: str) -> Signs:
+    """Return the signs and the dialect of a message, from one automaton pass over its From, Subject and text.
+
+    A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken.
+    """
+    head, title = squeeze(sender), squeeze(subject)
+    first, second = len(head), len(head) + len(title)
+    words: set[str] = set()
+    claims: dict[int, list[int]] = {}  # dialect number -> [groups that hold, length of the literals]
+    signs_of, claims_of = landmarks.signs, landmarks.claims
+    for literal, start, end in landmarks.find(head + title + squeeze(text)):
+        place = 0 if end <= first else 1 if end <= second else 2
+        for kind, where in signs_of.get(literal, ()):
+            if where == place:
+                words.add(f"{kind}@{_PLACES[place]}")
+        for number, group in claims_of.get(literal, ()):
+            if group == place:
+                held = claims.setdefault(number, [0, 0])
+                if not held[0] & 1 << group:
+                    held[0] |= 1 << group
+                    held[1] += end - start
+    for name in landmarks.header_names & headers.keys():
+        for number in landmarks.headers[name]:
+            held = claims.setdefault(number, [0, 0])
+            held[0] |= 8
+            held[1] += len(name)
+        if name in landmarks.auto_headers:
+            words.add("auto_reply@header")
+    best = max(
+        ((held[0].bit_count(), held[1], number) for number, held in claims.items() if held[0] & landmarks.needed[number] == landmarks.needed[number]),
+        default=None,
+    )
+    if best is None:
+        return Signs(frozenset(words))
+    dialect = landmarks.dialects[best[2]]
+    return Signs(frozenset(words), dialect.name, dialect.kind)
+
+
+def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs) -> Kind:
+    """Return the kind of a message, from its machine part, its headers and the signs in it."""
+    if gathered.feedback or gathered.report == "feedback":
+        return "complaint"
+    if signs.dialect_kind:
+        return signs.dialect_kind  # type: ignore[return-value]
+    if gathered.report == "dsn" and claims:
+        return _by_action(claims, signs)
+    if gathered.report == "disposition":
+        return "bounce" if gathered.refused else "disposition"
+    return _by_words(gathered, words, signs)
+
+
+def _by_action(claims: list[Claim], signs: Signs) -> Kind:
+    actions = {claim.action or _action_of(claim, signs) for claim in claims}
+    if "failed" in actions:
+        return "bounce"
+    if "delayed" in actions:
+        return "delay"
+    return "delivered"
+
+
+def _action_of(claim: Claim, signs: Signs) -> str:
+    """Return what a claim without Action most likely means."""
+    if claim.status[:1] == "2":
+        return "delivered"
+    if "delay@subject" in signs.words or (claim.status[:1] == "4" and "delay@text" in signs.words):
+        return "delayed"
+    return "failed"
+
+
+def _by_words(gathered: Gathered, words: list[Claim], signs: Signs) -> Kind:
+    seen = signs.words
+    headers = gathered.headers
+    null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
+    daemon = "daemon@from" in seen or headers.get("from", "x").strip() in ("", "<>") or "x-failed-recipients" in headers
+    person = "person@subject" in seen and not daemon
+    failing = "failure@subject" in seen or "failure@text" in seen
+    if "auto_reply@subject" in seen and not (signs.dialect or daemon and "failure@subject" in seen):
+        return "auto_reply"
+    if _is_unsubscribe(headers, seen):
+        return "unsubscribe"
+    if "challenge@text" in seen and not daemon and not signs.dialect:
+        return "challenge"
+    if "list-id" in headers and not daemon and not signs.dialect:
+        return "not_bounce"
+    if (daemon or null_path or signs.dialect) and not person and (failing or "delay@subject" in seen or "delay@text" in seen or (signs.dialect and words)):
+        if daemon or signs.dialect or words:
+            return _failure_or_delay(seen)
+    if "failure@subject" in seen and words and not person and (gathered.original or "failure@text" in seen):
+        return _failure_or_delay(seen)
+    if "auto_reply@header" in seen or "auto_reply@text" in seen or _AUTO.search(headers.get("auto-submitted", "")) is not None and not daemon:
+        return "auto_reply"
+    if daemon and not person and words and gathered.original:
+        return "bounce" if any(claim.diagnostic for claim in words) else "not_bounce"
+    if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
+        return "delivered"
+    return "not_bounce"
+
+
+def _failure_or_delay(seen: frozenset[str]) -> Kind:
+    if "delay@subject" in seen and "failure@subject" not in seen:
+        return "delay"
+    if "delay@text" in seen and ("delay@subject" in seen or "failure@subject" not in seen or "failure@text" not in seen):
+        return "delay"
+    if "success@subject" in seen and "failure@text" not in seen and "failure@subject" not in seen:
+        return "delivered"
+    return "bounce"
+
+
+def _is_unsubscribe(headers: dict[str, str], seen: frozenset[str]) -> bool:
+    return "x-apple-unsubscribe" in headers or "unsubscribe@subject" in seen
+
+
+def action_for(kind: Kind) -> str:
+    """Return the Action that a message of this kind stands for where a recipient has none of its own."""
+    return {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}.get(kind, "")
+
+
+def success(action: str) -> bool:
+    """Say whether an Action reports success."""
+    return action in _SUCCESS

@@ -1,0 +1,170 @@
+"""Claims to recipients: whose word counts for which fact.
+
+The order of belief is the list below; the first source that names somebody decides who failed, later ones only fill gaps (RFC 3464 2.3 and
+practice: of several addresses the one that the sender used is reported).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bounceparse import limits
+from bounceparse.model import Claim, Evidence, Message, Recipient, Source, Span
+from bounceparse.replies import read_phase, read_reply
+from bounceparse.text import printable
+from bounceparse.wire.mime import raw_offset
+
+ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "transcript", "header", "second_opinion", "original")
+
+_FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
+_GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
+_EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*(?:unknown|x-unix|n/?a|smtp|none|expired)?[^a-zA-Z\u0080-\uffff]*", re.I)
+_FIELDS: Final = (
+    ("final-recipient", "Final-Recipient", "final_address"),
+    ("original-recipient", "Original-Recipient", "original_address"),
+    ("action", "Action", "action"),
+    ("status", "Status", "status"),
+    ("diagnostic-code", "Diagnostic-Code", "diagnostic"),
+    ("x-supplementary-info", "X-Supplementary-Info", "diagnostic"),
+    ("text", "text", "diagnostic"),
+)
+
+
+def address_of(claim: Claim) -> str:
+    """Return the address that a claim is about: the one the sender used where it is known."""
+    original = claim.original_address
+    return original if original and "@" in original else claim.final_address or claim.address
+
+
+def needs_words(claim: Claim) -> bool:
+    """Say whether a machine claim is too poor to be judged without the text for people: no address, or no diagnostic worth the name."""
+    return not (claim.final_address or claim.original_address or claim.address) or _EMPTY_WORDS.fullmatch(claim.diagnostic) is not None
+
+
+def merge(message: Message, claims: list[Claim], words: list[Claim], action: str, text: str) -> tuple[Recipient, ...]:
+    """Return one recipient for each address that `claims` name, completed from `words`, the claims of lesser sources.
+
+    `action` is what the whole message says where a claim has none; `text` is what is written for people, which alone tells the SMTP phase.
+    """
+    by_address: dict[str, Claim] = {}
+    nameless: list[Claim] = []
+    for claim in claims:
+        address = address_of(claim).lower()
+        if not address:
+            nameless.append(claim)
+            continue
+        known = by_address.get(address)
+        if known is None:
+            by_address[address] = claim
+        elif _FINAL[claim.action] > _FINAL[known.action]:
+            by_address[address] = _filled(claim, known)
+        else:
+            _filled(known, claim)
+    if words:
+        _complete(by_address, nameless, words)
+    if not by_address and nameless:
+        by_address[""] = nameless[0]
+    alone = len(by_address) == 1
+    return tuple([_recipient(message, claim, action, text if alone else "") for claim in by_address.values()][: limits.RECIPIENTS])
+
+
+def _complete(by_address: dict[str, Claim], nameless: list[Claim], words: list[Claim]) -> None:
+    """Fill what the best source lacks from the others: first by address, then, where there is only one of each, by position."""
+    left = []
+    for word in words:
+        address = address_of(word).lower()
+        known = by_address.get(address) or next((claim for claim in by_address.values() if claim.final_address.lower() == address), None)
+        if known is not None:
+            _filled(known, word)
+        elif word.address and word.final_address and word.final_address.lower() in by_address:
+            claim = by_address.pop(word.final_address.lower())
+            by_address[address] = _filled(claim, word)
+            claim.original_address = word.address
+        else:
+            left.append(word)
+    if left and not by_address:
+        for index, word in enumerate(left):
+            claim = nameless[index] if len(nameless) == len(left) or (index == 0 and len(nameless) == 1) else None
+            if claim is None:
+                by_address.setdefault(address_of(word).lower(), word)
+            else:
+                claim.address = claim.address or address_of(word)
+                by_address.setdefault(address_of(word).lower(), _filled(claim, word))
+    elif len(left) == 1 and len(by_address) == 1:
+        known = next(iter(by_address.values()))
+        if needs_words(known):
+            _filled(known, left[0])
+
+
+def _filled(claim: Claim, other: Claim) -> Claim:
+    """Return `claim` with its gaps filled from `other`."""
+    claim.action = claim.action or other.action
+    claim.remote_mta = claim.remote_mta or other.remote_mta
+    claim.command = claim.command or other.command
+    claim.final_address = claim.final_address or other.final_address
+    if other.diagnostic and (not claim.diagnostic or _EMPTY_WORDS.fullmatch(claim.diagnostic) is not None):
+        mark = claim.diagnostic
+        claim.diagnostic = f"{mark} {other.diagnostic}" if mark[:6].lower() == "x-unix" else other.diagnostic
+        claim.spans.update(other.spans)
+    elif other.diagnostic and len(other.diagnostic) > len(claim.diagnostic) + 20 and claim.diagnostic.lower().rstrip(" .…")[:200] in other.diagnostic.lower():
+        claim.diagnostic = other.diagnostic
+    claim.status = claim.status or other.status
+    claim.reply_code = claim.reply_code or other.reply_code
+    return claim
+
+
+def _recipient(message: Message, claim: Claim, action: str, text: str) -> Recipient:
+    diagnostic = printable(claim.diagnostic, limits.DIAGNOSTIC)
+    code, status = claim.reply_code, claim.status
+    if diagnostic:
+        said_code, said_status, _ = read_reply(diagnostic)
+        code = said_code or code
+        status = better_status(status, said_status)
+    command = claim.command
+    if not command:
+        command = read_phase(diagnostic) if diagnostic else ""
+        if not command and text:
+            command = read_phase(text)
+    return Recipient(
+        printable(address_of(claim), limits.ADDRESS),
+        claim.original_address,
+        claim.final_address,
+        claim.action or action,
+        status,
+        code,
+        diagnostic,
+        command,
+        claim.remote_mta,
+        _evidence(message, claim, diagnostic),
+    )
+
+
+def better_status(field: str, said: str) -> str:
+    """Return the more telling of a Status field and the enhanced code inside the reply: the reply's, unless only the field is specific."""
+    if not said or said == field:
+        return field
+    if not field:
+        return said
+    if said[2:] in _GENERIC and field[2:] not in _GENERIC and said[0] == field[0]:
+        return field
+    return said
+
+
+def _evidence(message: Message, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
+    found = []
+    spans = claim.spans
+    for name, title, attribute in _FIELDS:
+        span = spans.get(name)
+        if span is not None:
+            value = diagnostic if attribute == "diagnostic" else printable(getattr(claim, attribute), limits.FIELD)
+            found.append(Evidence(claim.source if name != "text" else "transcript", title, value, _raw_span(message, span), claim.rule))
+    if not found:
+        found.append(Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), claim.rule))
+    return tuple(found)
+
+
+def _raw_span(message: Message, span: Span) -> Span:
+    if len(message.raw) == len(message.text):
+        return span
+    return raw_offset(message, span[0]), raw_offset(message, span[1])

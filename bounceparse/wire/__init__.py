@@ -1,0 +1,1 @@
+"""Bytes to a `Message`: MIME, headers, charsets, addresses, dates. Knows nothing of bounces."""

@@ -1,0 +1,38 @@
+"""Header fields: one regular expression finds them all, folded lines included.
+
+The rule that keeps this file honest: fields are read from a header block that was cut out before, in one pass, and decoded only when asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bounceparse.text import printable
+from bounceparse.wire.charset import decode_text
+from bounceparse.wire.decode import decode_words
+
+FIELD: Final = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.M)
+"""One field (RFC 5322 2.2): name and raw value; blanks before the colon are tolerated."""
+
+
+def read_fields(block: str) -> dict[str, str]:
+    """Return the fields of a header block: lower-case name -> first value, still folded and encoded."""
+    found = FIELD.findall(block)
+    found.reverse()  # so that the first of several wins
+    return {name.lower(): value for name, value in found}
+
+
+def unfold(value: str) -> str:
+    """Return a folded value as one line."""
+    return " ".join(value.split()) if "\n" in value or "\t" in value or value[-1:] == " " else value
+
+
+def decode_field(value: str, limit: int) -> str:
+    """Return an unstructured field as clean text: unfolded, RFC 2047 words decoded, raw 8-bit bytes read as the text they most likely are."""
+    if not value.isascii():
+        value = decode_text(value.encode("latin-1", "replace"), "utf-8")[0]
+    value = unfold(value)
+    if "=?" in value:
+        value = decode_words(value)
+    return printable(value, limit)
