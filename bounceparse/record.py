@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from .model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
-from .text import printable
+from bounceparse.model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
+from bounceparse.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
