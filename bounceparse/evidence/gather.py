@@ -167,12 +167,7 @@ def _read_leaf(message: Message, part: Part, gathered: Gathered, found: list[str
 
 def _look_inside(gathered: Gathered) -> None:
     """Cut the returned message off a plain text, and read the delivery-status fields that are printed in what is left."""
-    whole = gathered.text
-    gathered.text, gathered.original = cut_original(whole)
+    gathered.text, gathered.original = cut_original(gathered.text)
     if has_status_fields(gathered.text):
         gathered.claims = read_delivery_status(gathered.text, gathered.offset, gathered.fields)
         gathered.report = "dsn" if any(claim.final_address or claim.original_address or claim.diagnostic for claim in gathered.claims) else ""
-    elif not gathered.original or has_status_fields(whole):
-        claims = read_delivery_status(whole, gathered.offset, gathered.fields) if has_status_fields(whole) else []
-        if claims and any(claim.action and (claim.final_address or claim.original_address) for claim in claims):
-            gathered.claims, gathered.report = claims, "dsn"
