@@ -118,7 +118,7 @@ class Engine:
 
 def _ignored(headers: dict[str, str]) -> frozenset[str]:
     """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
-    own = [address for name in ("from", "to", "delivered-to", "x-original-to", "reply-to") for address in find_addresses(headers.get(name, ""))]
+    own = [address for name in ("from", "to", "reply-to") for address in find_addresses(headers.get(name, ""))]
     return frozenset(address.lower() for address in own)
 
 

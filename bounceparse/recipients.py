@@ -10,10 +10,10 @@ import re
 from typing import Final
 
 from bounceparse import limits
-from bounceparse.model import Claim, Evidence, Message, Recipient, Source, Span
+from bounceparse.model import Claim, Evidence, Message, Recipient, Source
 from bounceparse.replies import read_phase, read_reply
 from bounceparse.text import printable
-from bounceparse.wire.mime import raw_offset
+from bounceparse.wire.mime import RawOffsets
 
 ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "transcript", "header", "second_opinion", "original")
 
@@ -66,7 +66,8 @@ def merge(message: Message, claims: list[Claim], words: list[Claim], action: str
     if not by_address and nameless:
         by_address[""] = nameless[0]
     alone = len(by_address) == 1
-    return tuple([_recipient(message, claim, action, text if alone else "") for claim in by_address.values()][: limits.RECIPIENTS])
+    offsets = RawOffsets(message)
+    return tuple([_recipient(offsets, claim, action, text if alone else "") for claim in by_address.values()][: limits.RECIPIENTS])
 
 
 def _complete(by_address: dict[str, Claim], nameless: list[Claim], words: list[Claim]) -> None:
@@ -114,7 +115,7 @@ def _filled(claim: Claim, other: Claim) -> Claim:
     return claim
 
 
-def _recipient(message: Message, claim: Claim, action: str, text: str) -> Recipient:
+def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Recipient:
     diagnostic = printable(claim.diagnostic, limits.DIAGNOSTIC)
     code, status = claim.reply_code, claim.status
     if diagnostic:
@@ -136,7 +137,7 @@ def _recipient(message: Message, claim: Claim, action: str, text: str) -> Recipi
         diagnostic,
         command,
         claim.remote_mta,
-        _evidence(message, claim, diagnostic),
+        _evidence(offsets, claim, diagnostic),
     )
 
 
@@ -151,20 +152,15 @@ def better_status(field: str, said: str) -> str:
     return said
 
 
-def _evidence(message: Message, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
+def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
     found = []
     spans = claim.spans
     for name, title, attribute in _FIELDS:
         span = spans.get(name)
         if span is not None:
             value = diagnostic if attribute == "diagnostic" else printable(getattr(claim, attribute), limits.FIELD)
-            found.append(Evidence(claim.source if name != "text" else "transcript", title, value, _raw_span(message, span), claim.rule))
+            found.append(Evidence(claim.source if name != "text" else "transcript", title, value, (offsets(span[0]), offsets(span[1])), claim.rule))
     if not found:
         found.append(Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), claim.rule))
     return tuple(found)
 
-
-def _raw_span(message: Message, span: Span) -> Span:
-    if len(message.raw) == len(message.text):
-        return span
-    return raw_offset(message, span[0]), raw_offset(message, span[1])

@@ -22,7 +22,7 @@ from bounceparse.wire.address import check_address, find_addresses
 _LINES: Final = 3_000
 _ENTRY: Final = re.compile(
     r"^[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|rfc822)[:;][ \t]*)?(?:[^\s<>@:\"]{1,40}(?:[ \t][^\s<>@:\"]{1,40}){0,4}[ \t]*(?=<))?"
-    r"[\"'(\[<\u00ab]*(?:mailto:)?([^\s<>\"(),:;@\[\]]{1,128}@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*"
+    r"(?:[\"'(\[<\u00ab]{0,3}?)(?:mailto:)?((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*"
     r"(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*"
     r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
     r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
@@ -61,7 +61,7 @@ class _Entry(Struct, gc=False):
     """A line that names an address."""
 
     line: int
-    rank: int  # 3 list entry, 2 label or sentence, 1 mention
+    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a role such as postmaster
     address: str
     source: str  # the address it was expanded from
     rest: str
@@ -118,9 +118,9 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             found = [(rank, address, "", after if len(after) > 40 else "", "sentence") for address in find_addresses(line)]
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
-            if address and "." in address.rpartition("@")[2] and address.lower() not in ignored and (shape in ("entry", "label") or _ROLE.match(address) is None):
-                if _ROLE.match(address) is not None and not rest and shape != "label":
-                    rank = 1
+            if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
+                if _ROLE.match(address) is not None and shape != "label" and not (shape == "entry" and rest):
+                    rank = 0
                 entries.append(_Entry(number, rank, address, check_address(source) if source else "", rest, shape))
     return entries
 

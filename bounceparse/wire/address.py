@@ -21,7 +21,9 @@ _UTF8: Final = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _LOCAL: Final = r"(?:\"(?:[^\"\\\n]|\\.){1,64}\"|[^\s<>\"(),:;@\[\]\\|]{1,255})"
 _DOMAIN: Final = r"(?:\[[0-9A-Za-z.:]{2,60}\]|[^\s<>\"'(),:;@\[\]\\|/!?=&%#*$+`{}]{1,255})"
 _VALID: Final = re.compile(rf"{_LOCAL}@{_DOMAIN}")
-ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@[A-Za-z0-9\u00a1-\uffff](?:[\w\u00a1-\uffff.-]{{0,250}}[A-Za-z0-9\u00a1-\uffff])?")
+_ASCII_DOMAIN: Final = r"(?:[A-Za-z0-9_-]{1,63}\.){1,20}[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9](?![A-Za-z0-9])"
+_ANY_DOMAIN: Final = r"[A-Za-z0-9\u00a1-\uffff](?:[\w.-]{0,250}[A-Za-z0-9\u00a1-\uffff])?"
+ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@(?:{_ASCII_DOMAIN}|\[[0-9A-Fa-f.:]{{3,45}}\]|{_ANY_DOMAIN})")
 """Finds addresses in running text; the domain may lack a dot (`user@localhost`)."""
 
 
@@ -68,7 +70,9 @@ def check_address(value: str) -> str:
     """Return `value` with its domain in lower case when it is one address, else the first address in it, else ""."""
     if len(value) > limits.ADDRESS:
         return ""
-    match = _VALID.fullmatch(value)
+    if value[:1] == "'" and (value[-1:] == "'" or value.count("'") == 1):
+        value = value.strip("'")
+    match = _VALID.fullmatch(value) if value.isascii() else None
     if match is None:
         match = ADDRESS.search(value)
         if match is None:
