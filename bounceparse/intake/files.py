@@ -33,19 +33,19 @@ def read(paths: Iterable[str], recurse: bool, on_failure: OnFailure) -> Iterator
 
 def read_stdin(on_failure: OnFailure) -> Iterator[Mail]:
     """Yield (origin, bytes) for each message on standard input."""
-    descriptor = 0
+    yield from read_open("-", lambda size: os.read(0, size), on_failure)
 
-    def take(size: int) -> bytes:
-        return os.read(descriptor, size)
 
+def read_open(origin: str, read: Read, on_failure: OnFailure) -> Iterator[Mail]:
+    """Yield (origin, bytes) for each message that an open file or pipe still holds."""
     try:
-        head = _fill(take)
+        head = _fill(read)
         if head:
-            yield from read_stream("-", head, take, on_failure)
+            yield from read_stream(origin, head, read, on_failure)
         else:
-            on_failure(Failure("-", "unreadable", "nothing on standard input"))
+            on_failure(Failure(origin, "unreadable", "nothing on standard input" if origin == "-" else "is empty"))
     except OSError as error:
-        on_failure(failed("-", error))
+        on_failure(failed(origin, error))
 
 
 def read_file(entry: Entry, on_failure: OnFailure) -> Iterator[Mail]:

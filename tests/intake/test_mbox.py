@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 
@@ -129,5 +130,5 @@ def test_any_bytes_and_any_blocks_agree() -> None:
         stream = io.BytesIO(data)
         spans = [(start, end) for start, end, _ in split(stream.read)]
         assert spans[0][0] == 0
-        assert all(a[1] == b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(spans))
         assert spans[-1][1] == len(data)

@@ -10,6 +10,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -191,13 +192,13 @@ def test_a_big_mailbox_goes_out_in_slices(here: Path) -> None:
     assert slices == pieces
     assert slices[0].start == 0
     assert slices[-1].end == len(data)
-    assert all(a.end == b.start for a, b in zip(slices, slices[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(slices))
     assert Reading("a").origins == [f"a#{n + 1}" for n in range(len(data) // len(one))]
 
 
 def test_a_message_over_the_limit_is_cut_one_byte_late(here: Path) -> None:
     (here / "a").write_bytes(MAIL + b"word " * (limits.MESSAGE // 5 + 100))
-    ((origin, data),) = read(["a"], False, [].append)
+    ((_, data),) = read(["a"], False, [].append)
     assert len(data) == limits.MESSAGE + 1
 
 
