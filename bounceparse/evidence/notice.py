@@ -17,7 +17,7 @@ from bounceparse.evidence.transcript import Answer, read_transcript
 from bounceparse.model import Claim
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
-from bounceparse.wire.address import check_address, find_addresses
+from bounceparse.wire.address import ADDRESS, check_address, find_addresses
 
 _LINES: Final = 3_000
 _ENTRY: Final = re.compile(
@@ -27,6 +27,7 @@ _ENTRY: Final = re.compile(
     r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
     r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
 )
+_QSBMF: Final = re.compile(r"^<((?=[^<>\n]*[ @][^<>\n]*@)[^<>\n\"]{1,128}@[^\s<>@]{1,255})>:[ \t]*(.*)$")
 _SENDMAIL: Final = re.compile(r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$")
 _LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
@@ -98,8 +99,10 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
     for number, line in enumerate(lines):
         if "@" not in line:
             continue
-        match = _ENTRY.match(line)
-        if match is not None:
+        if (match := _QSBMF.match(line)) is not None:
+            local, _, domain = match[1].rpartition("@")
+            found = [(3, f'"{local}"@{domain}', "", match[2], "entry")]  # qmail prints quoted local parts without their quotes
+        elif (match := _ENTRY.match(line)) is not None:
             found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
         elif (match := _SENDMAIL.match(line)) is not None:
             found = [(3, match[1], "", line.strip(), "sendmail")]
@@ -107,13 +110,13 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
         elif (match := _TO.match(line)) is not None:
             found = [(1, address, "", "", "to") for address in find_addresses(match[1])]
-        elif _CONTACT.search(line) is not None:
-            if "rcpt to" not in line.lower():
-                continue
+        elif "rcpt to" in line.lower():
             found = [(2, address, "", "", "rcpt") for address in find_addresses(line.lower().partition("rcpt to")[2])]
         else:
-            window = line if _SENTENCE.search(line) else line + " " + (lines[number - 1] if number else "")
-            rank = 2 if _SENTENCE.search(window) is not None else 1
+            words = ADDRESS.sub("", line)
+            if _CONTACT.search(words) is not None:
+                continue
+            rank = 2 if _SENTENCE.search(words) is not None or (number and _SENTENCE.search(lines[number - 1]) is not None) else 1
             after = line.rpartition("@")[2]
             found = [(rank, address, "", after if len(after) > 40 else "", "sentence") for address in find_addresses(line)]
         for rank, value, source, rest, shape in found:

@@ -98,14 +98,18 @@ def _part(content_type: str, encoding: str, parent: int, depth: int, start: int,
 def _read_children(text: str, parts: list[Part], index: int, waiting: list[int], found: list[str]) -> None:
     """Append the children of the multipart at `index`."""
     part = parts[index]
-    boundary = _boundary(part, text)
-    if not boundary:
-        found.append(flaws.NO_BOUNDARY)
-        return
     if part.depth >= limits.DEPTH:
         found.append(flaws.CUT_DEPTH)
         return
-    spans, closed = _cut(text, boundary, part.body, part.end)
+    boundary = _boundary(part)
+    spans, closed = _cut(text, boundary, part.body, part.end) if boundary else ([], True)
+    if not spans:
+        found.append(flaws.NO_BOUNDARY)
+        match = _DASHES.search(text, part.body, min(part.end, part.body + limits.TEXT))
+        if match is None:
+            parts.append(_part("", "", index, part.depth + 1, part.body, part.body, part.end))
+            return
+        spans, closed = _cut(text, match[1], part.body, part.end)
     if not closed and flaws.UNCLOSED not in found:
         found.append(flaws.UNCLOSED)
     default = "message/rfc822" if part.type == "multipart/digest" else ""
@@ -131,16 +135,12 @@ def _read_children(text: str, parts: list[Part], index: int, waiting: list[int],
             waiting.append(len(parts) - 1)
 
 
-def _boundary(part: Part, text: str) -> str:
-    """Return the boundary of a multipart: the parameter, or else the first line that looks like a delimiter."""
+def _boundary(part: Part) -> str:
+    """Return the boundary parameter of a multipart, "" when it has none."""
     match = _BOUNDARY.search(part.content_type)
     if match is not None:
         return (match[1] or match[2]).rstrip()
-    boundary = decode_params(part.content_type).get("boundary", "") if "*" in part.content_type else ""
-    if not boundary:
-        match = _DASHES.search(text, part.body, min(part.end, part.body + limits.TEXT))
-        boundary = match[1] if match is not None else ""
-    return boundary[: limits.BOUNDARY].rstrip()
+    return decode_params(part.content_type).get("boundary", "")[: limits.BOUNDARY].rstrip() if "*" in part.content_type else ""
 
 
 def _cut(text: str, boundary: str, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
