@@ -161,6 +161,8 @@ def read_masked_reply(text: str) -> Reply:
     """Return the same as `read_reply` for a text that `mask` has gone over."""
     code = status = ""
     end = 0
+    if text[:6].lower() == "x-unix":
+        return Reply("", "", text)
     for match in _CODE.finditer(text):
         found, inner = match.groups()
         if found in _OUTRANKED and code:

@@ -1,0 +1,484 @@
+"""Recipient → verdict. What speaks before what is the one list below; every rule that speaks is a table entry, none is code.
+
+Facts behind the order (RFC 3463, RFC 5321 4.2, and what mail servers do): the host that refused knows why, so its own token and its words come before
+its codes; codes are assigned carelessly, words less so; a code that names no cause is the last resort.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from bounceparse import limits
+from bounceparse.landmarks import Hit, Landmarks, Match, landmarks_of, places_of
+from bounceparse.model import Bounce, Certainty, Evidence, Fault, Recipient, Verdict
+from bounceparse.replies import mask, read_masked_reply, read_phase
+from bounceparse.tables import Phrase, Reason, Reply, Status, Tables
+from bounceparse.text import printable, squeeze
+
+PRECEDENCE: Final = (
+    "token",  # a mark of the provider that refused: chosen by it, and unambiguous
+    "own words",  # words that the dialect alone uses, or a rule of the user
+    "words",  # a phrase of the reply; of several the longest covers what is inside it, then the lowest rank of its reason wins
+    "status",  # an enhanced status code that names a cause
+    "weak words",  # words that many causes share
+    "system",  # error numbers, exit statuses and resolver results
+    "reply",  # the basic reply code in its phase, by words of its own
+    "poor status",  # an enhanced status code that names little more than a subject
+    "text",  # the words for people around the recipient
+    "action",  # the report says that it was given up, or is late
+    "class",  # nothing but the class digit
+)
+"""The order of belief: the first that has something to say is believed, the others only make it more or less certain."""
+
+# Certainty: `certain` needs two that agree, or a token; `guess` is never hard.
+_SURE: Final[Certainty] = "certain"
+_LIKELY: Final[Certainty] = "likely"
+_GUESS: Final[Certainty] = "guess"
+
+_EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
+"""Phases before the recipient was named: no reply in them can be about the recipient."""
+_ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
+_EVENTS: Final = {
+    "delivered": "delivered",
+    "complaint": "feedback_complaint",
+    "auto_reply": "auto_reply",
+    "disposition": "auto_reply",
+    "unsubscribe": "auto_reply",
+    "challenge": "challenge_response",
+}
+_EVENT_REASONS: Final = frozenset(_EVENTS.values())
+_SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
+_NAMING_A_LIST: Final = frozenset({"blocklisted", "reputation", "spam", "policy"})
+_WAIT: Final = re.compile(
+    r"(?:in|after|for|within|wait|dans|en|em|tra|fra|over|za|через|about|another|noch) "
+    r"(\d{1,6}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|"
+    r"sekunden?|minuten?|stunden?|secondes?|heures?|segundos?|minutos?|horas?|secondi|minuti|ore|sekund|minut|godzin|секунд|минут|часов)\b"
+    r"|(?:retry|again|back|delay|wait)(?: later)?(?: in| after| for)? (\d{1,2}) (\d\d) (\d\d)\b"
+    r"|(?:retry after|retry in|again in|again after) (\d{1,6}) "
+    r"|(\d{1,4}) ?(秒|分|分钟|分後|分以)"
+)
+_EXIT: Final = re.compile(r"(?:x unix|exit(?:ed)?(?: with)?(?: status| code| value)?|status|returned|ex) (\d{1,3})(?: |$)")
+_ZONE: Final = re.compile(
+    r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl|see)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.I
+)
+
+
+class _Case:
+    """One recipient on trial: what was read once, for every step."""
+
+    __slots__ = (
+        *("action", "bare", "code", "dialect", "found", "hits", "klass", "landmarks", "links", "phase", "plain", "recipient", "split", "status"),
+        *("temporary", "text", "words"),
+    )
+
+    def __init__(self, recipient: Recipient, plain: str, links: str, phase: str, dialect: str, text: str, bare: bool) -> None:
+        self.recipient = recipient
+        self.code = recipient.reply_code
+        self.status = recipient.status
+        self.action = recipient.action
+        self.klass = self.code[:1] or self.status[:1]
+        self.plain = plain
+        self.links = links
+        self.phase = phase
+        self.dialect = dialect
+        self.text = text
+        self.bare = bare
+        self.words = squeeze(plain)
+        self.split = len(self.words)
+        self.hits: list[Hit] = []
+        self.found: list[Match] = []
+        self.temporary = False
+
+
+class _Finding:
+    """What one step has to say."""
+
+    __slots__ = ("certainty", "fault", "reason", "rule", "temporary")
+
+    def __init__(self, reason: str, rule: str, certainty: Certainty, fault: str = "", temporary: bool = False) -> None:
+        self.reason = reason
+        self.rule = rule
+        self.certainty = certainty
+        self.fault = fault
+        self.temporary = temporary
+
+
+class Judge:
+    """The opinion of one set of tables; reusable, safe to share between threads."""
+
+    def __init__(self, tables: Tables, landmarks: Landmarks | None = None) -> None:
+        self._tables = tables
+        self._landmarks = landmarks if landmarks is not None else landmarks_of(tables)
+        self._ranks = {name: reason.rank for name, reason in tables.reasons.items()}
+        self._hosts = {host: provider.key for provider in tables.providers for host in provider.hosts}
+        self._lists = {
+            listed.name: Phrase(
+                f"blocklist/{listed.name}", "", "spam" if listed.lists == ("url",) else "blocklisted", listed.words[:1], listed.title, source=listed.source
+            )
+            for listed in tables.blocklists
+        }
+        steps: dict[str, Callable[[_Case], _Finding | None]] = {
+            "token": self._token,
+            "own words": self._own_words,
+            "words": self._strong_words,
+            "status": self._telling_status,
+            "weak words": self._weak_words,
+            "system": self._system,
+            "reply": self._reply,
+            "poor status": self._poor_status,
+            "text": self._text,
+            "action": self._action,
+        }
+        self._steps = [steps[name] for name in PRECEDENCE if name != "class"]
+
+    def judge(self, recipient: Recipient, *, kind: str = "bounce", text: str = "", dialect: str = "", flawed: bool = False) -> Verdict:
+        """Return the opinion on one recipient.
+
+        `kind` is that of the message; `text` what is written for people around the recipient, heard when the diagnostic says nothing; `dialect` the
+        name of the one that was recognised; a `flawed` message is never judged `certain`. Total: any text gives a verdict.
+        """
+        event = _EVENTS.get(kind)
+        if event is not None or (recipient.action in _SUCCESS and kind != "bounce"):
+            return self._event(recipient, event or "delivered", kind)
+        return self._judge(recipient, recipient.diagnostic, kind, text, dialect, flawed, False)
+
+    def classify(self, text: str) -> tuple[Recipient, Verdict]:
+        """Return the facts and the opinion for one bare SMTP reply, or a line of a log that quotes one."""
+        diagnostic = printable(text.strip(), limits.DIAGNOSTIC)
+        plain, _ = mask(diagnostic)
+        code, status, _ = read_masked_reply(plain)
+        recipient = Recipient(
+            status=status,
+            reply_code=code,
+            diagnostic=diagnostic,
+            command=read_phase(diagnostic),
+            evidence=(Evidence("text", "text", diagnostic, (0, 0)),),
+        )
+        if (code or status)[:1] == "2":
+            return recipient, self._event(recipient, "delivered", "delivered")
+        return recipient, self._judge(recipient, diagnostic, "bounce", "", "", False, True)
+
+    def _event(self, recipient: Recipient, reason: str, kind: str) -> Verdict:
+        entry = self._tables.reasons[reason]
+        bounce: Bounce = "none" if entry.bounce == "none" else "soft"
+        return Verdict(bounce, reason, entry.fault, _SURE, f"action:{recipient.action or kind}", recipient.evidence)
+
+    def _judge(self, recipient: Recipient, diagnostic: str, kind: str, text: str, dialect: str, flawed: bool, bare: bool) -> Verdict:
+        plain, links = mask(diagnostic)
+        case = _Case(recipient, plain, links, recipient.command, dialect, text, bare)
+        self._read(case)
+        for step in self._steps:
+            finding = step(case)
+            if finding is not None:
+                break
+        else:
+            finding = _Finding("undetermined", f"class:{case.klass}" if case.klass else "class:", _GUESS)
+        return self._verdict(case, finding, kind, flawed)
+
+    def _read(self, case: _Case) -> None:
+        """Find the words of the reply: one pass over the reply and, behind it, its links."""
+        landmarks = self._landmarks
+        case.hits = hits = landmarks.find(case.words + squeeze(case.links) if case.links else case.words)
+        if hits:
+            case.found = self._speaking(case, landmarks.matches(hits))
+            lists = landmarks.blocklists
+            for literal, start, end in hits:
+                if literal in lists:
+                    case.found.append(Match(start, start, end, self._lists[lists[literal][0].name]))
+
+    def _speaking(self, case: _Case, matches: list[Match]) -> list[Match]:
+        """Return the matches that may speak here and are not inside a longer one; those in links only when nothing else speaks."""
+        split, klass, phase, dialect = case.split, case.klass, case.phase, case.dialect
+        kept = []
+        for match in matches:
+            phrase = match.phrase
+            if phrase.temporary:
+                case.temporary = True
+            if phrase.reply_class and klass and phrase.reply_class != klass:
+                continue
+            if phrase.phases and phase and phase not in phrase.phases:
+                continue
+            if phrase.dialect and phrase.dialect != dialect:
+                continue
+            kept.append(match)
+        if len(kept) < 2:
+            return kept
+        if case.links and any(match.end <= split for match in kept):
+            kept = [match for match in kept if match.end <= split]
+        kept.sort(key=_by_place)
+        free: list[Match] = []
+        covered = 0
+        first = last = -1
+        for match in kept:
+            if match.end <= covered and (match.start, match.end) != (first, last):
+                continue
+            free.append(match)
+            if match.end > covered:
+                covered = match.end
+                first, last = match.start, match.end
+        return free
+
+    # The steps, in the order of PRECEDENCE.
+
+    def _token(self, case: _Case) -> _Finding | None:
+        tokens = self._landmarks.tokens
+        places: dict[int, list[int]] | None = None
+        known: set[str] | None = None
+        best = None
+        for literal, start, end in case.hits:
+            if literal not in tokens:
+                continue
+            for earlier, provider, token in tokens[literal]:
+                if token.reply_class and case.klass and token.reply_class != case.klass:
+                    continue
+                if token.phases and case.phase and case.phase not in token.phases:
+                    continue
+                if known is None:
+                    known = self._providers(case)
+                if provider.key not in known:
+                    continue
+                if earlier:
+                    if places is None:
+                        places = places_of(case.hits)
+                    start = self._landmarks.first_piece(places, earlier, start)
+                    if start < 0:
+                        continue
+                weight = (token.own, end - start)
+                if best is None or weight > best[0]:
+                    best = (weight, token)
+        if best is None:
+            return None
+        token = best[1]
+        return _Finding(token.reason, f"provider:{token.id}", _SURE, token.fault, token.temporary)
+
+    def _providers(self, case: _Case) -> set[str]:
+        """Return the keys of the providers that the text or the refusing host names."""
+        marks = self._landmarks.marks
+        known: set[str] = set()
+        for literal, _, _ in case.hits:
+            if literal in marks:
+                known.update(marks[literal])
+        host = case.recipient.remote_mta
+        while host:
+            key = self._hosts.get(host)
+            if key is not None:
+                known.add(key)
+            host = host.partition(".")[2]
+        return known
+
+    def _own_words(self, case: _Case) -> _Finding | None:
+        own = [match for match in case.found if match.phrase.own or match.phrase.dialect]
+        if not own:
+            return None
+        phrase = self._best(own, case).phrase
+        rule = f"dialect:{phrase.id}" if phrase.dialect else f"phrase:{phrase.id}"
+        return _Finding(phrase.reason, rule, _LIKELY if phrase.weak else _SURE, phrase.fault, phrase.temporary)
+
+    def _strong_words(self, case: _Case) -> _Finding | None:
+        strong = [match for match in case.found if not match.phrase.weak]
+        if not strong:
+            return None
+        phrase = self._best(strong, case).phrase
+        status, reason = self._status_reason(case)
+        if phrase.reason == reason:
+            return _Finding(reason, f"status:{case.status}", _SURE, phrase.fault, phrase.temporary)
+        if phrase.reason in _ABOUT_RECIPIENT and status is not None:
+            fault = status.fault or self._tables.reasons[reason].fault
+            if fault == "sender" and status.confidence == "high":
+                return _Finding(reason, f"status:{case.status}", _LIKELY, status.fault)
+        agree = status is None and case.code[:1] == "5" and phrase.reason in _ABOUT_RECIPIENT and self._fits(case, phrase.reason)
+        rule = phrase.id.replace("/", ":", 1) if phrase.id.startswith("blocklist/") else f"phrase:{phrase.id}"
+        return _Finding(phrase.reason, rule, _SURE if agree else _LIKELY, phrase.fault, phrase.temporary)
+
+    def _fits(self, case: _Case, reason: str) -> bool:
+        """Say whether the basic reply code can have this reason."""
+        return any(meaning.reason == reason for meaning in self._tables.replies.get(case.code, ()))
+
+    def _telling_status(self, case: _Case) -> _Finding | None:
+        status, reason = self._status_reason(case)
+        if status is None or status.confidence == "low" or reason in _EVENT_REASONS:
+            return None
+        if case.phase in _EARLY and reason in _ABOUT_RECIPIENT:
+            return None
+        weak = [match.phrase.reason for match in case.found]
+        certainty = _SURE if status.confidence == "high" and not (weak and reason not in weak) else _LIKELY
+        return _Finding(reason, f"status:{case.status}", certainty, status.fault)
+
+    def _weak_words(self, case: _Case) -> _Finding | None:
+        weak = [match for match in case.found if match.phrase.reason != "undetermined" and (case.bare or match.phrase.reason not in _EVENT_REASONS)]
+        if not weak:
+            return None
+        phrase = self._best(weak, case).phrase
+        if phrase.reason in _EVENT_REASONS and (case.code or case.status):
+            return None
+        agree = case.klass == "5" and self._fits(case, phrase.reason)
+        return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY if agree else _GUESS, phrase.fault, phrase.temporary)
+
+    def _system(self, case: _Case) -> _Finding | None:
+        system = self._landmarks.system
+        for literal, _, _ in case.hits:
+            if literal in system:
+                result = self._tables.system[system[literal][0]]
+                return _Finding(result.reason, f"system:{result.id.replace(':', '/')}", _LIKELY)
+        match = _EXIT.search(case.words)
+        if match is not None:
+            known = self._tables.system.get(f"exit:{match[1]}")
+            if known is not None:
+                return _Finding(known.reason, f"system:exit/{match[1]}", _LIKELY)
+        return None
+
+    def _reply(self, case: _Case) -> _Finding | None:
+        """Take the reply code for what its phase and words make of it; a default alone says nothing while there are words that nobody knows."""
+        meanings = self._tables.replies.get(case.code)
+        if meanings is None:
+            return None
+        phase = case.phase
+        chosen: Reply | None = None
+        for meaning in meanings:
+            if meaning.words and (not meaning.phases or not phase or phase in meaning.phases) and any(word in case.words for word in meaning.words):
+                chosen = meaning
+                break
+        if chosen is None and phase:
+            chosen = next((meaning for meaning in meanings if not meaning.words and phase in meaning.phases), None)
+            if chosen is not None and chosen.reason in _ABOUT_RECIPIENT:
+                chosen = None
+        if chosen is None or chosen.reason in _EVENT_REASONS or chosen.reason == "undetermined":
+            return None
+        return _Finding(chosen.reason, f"reply:{case.code}@{phase.lower() or 'any'}", _GUESS, chosen.fault)
+
+    def _poor_status(self, case: _Case) -> _Finding | None:
+        status, reason = self._status_reason(case)
+        if status is None or reason in _EVENT_REASONS or reason == "undetermined":
+            return None
+        return _Finding(reason, f"status:{case.status}", _GUESS, status.fault)
+
+    def _text(self, case: _Case) -> _Finding | None:
+        if not case.text:
+            return None
+        plain, links = mask(case.text[: limits.DIAGNOSTIC])
+        around = _Case(case.recipient, plain, links, case.phase, case.dialect, "", case.bare)
+        self._read(around)
+        case.temporary = case.temporary or around.temporary
+        strong = [match for match in around.found if not match.phrase.weak and match.phrase.reason not in _EVENT_REASONS]
+        if not strong:
+            return None
+        phrase = self._best(strong, case).phrase
+        return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY, phrase.fault, phrase.temporary)
+
+    def _action(self, case: _Case) -> _Finding | None:
+        if case.action == "delayed":
+            return _Finding("expired", "action:delayed", _GUESS)
+        return None
+
+    # Shared by the steps.
+
+    def _best(self, matches: list[Match], case: _Case) -> Match:
+        """Return the match whose reason has the lowest rank, then the longest; recipient-side reasons cannot come from a phase before RCPT."""
+        if len(matches) == 1 and case.phase not in _EARLY:
+            return matches[0]
+        ranks = self._ranks
+        early = case.phase in _EARLY
+
+        def weight(match: Match) -> tuple[bool, bool, int, int]:
+            phrase = match.phrase
+            return (early and phrase.reason in _ABOUT_RECIPIENT, not phrase.own, ranks[phrase.reason], match.start - match.end)
+
+        return min(matches, key=weight)
+
+    def _status_reason(self, case: _Case) -> tuple[Status | None, str]:
+        """Return the table's entry for the enhanced status code and the reason it gives, (None, "") for a code that names nothing."""
+        code = case.status
+        detail = code[2:]
+        if not detail or detail == "0.0":
+            return None, ""
+        tables = self._tables
+        vendors = tables.vendors.get(detail)
+        if vendors is not None:
+            host = case.recipient.remote_mta
+            for vendor in vendors:
+                if vendor.code[0] in ("X", code[0]) and (any(mark in case.words for mark in vendor.marks) or (host and host.endswith(vendor.hosts))):
+                    return Status(vendor.code, vendor.title, vendor.reason, confidence="high", fault=vendor.fault), vendor.reason
+        status = tables.statuses.get(detail)
+        if status is None:
+            status = tables.statuses.get(f"{detail.partition('.')[0]}.0")
+            if status is None:
+                return None, ""
+            status = Status(status.code, status.title, status.reason, status.reason_4, status.reason_5, "low", status.fault)
+        return status, (status.reason_4 if code[0] == "4" else status.reason_5) or status.reason
+
+    def _verdict(self, case: _Case, finding: _Finding, kind: str, flawed: bool) -> Verdict:
+        recipient = case.recipient
+        name, rule, certainty = finding.reason, finding.rule, finding.certainty
+        if case.phase in _EARLY and name in _ABOUT_RECIPIENT and rule[:5] != "provi":
+            name, certainty = ("sender_rejected", _LIKELY) if case.phase == "MAIL" else ("policy", _GUESS)
+        reason: Reason = self._tables.reasons[name]
+        fault: Fault = finding.fault or reason.fault  # type: ignore[assignment]
+        bounce: Bounce = "soft"
+        if reason.bounce == "none":
+            bounce = "none"
+        elif fault == "recipient" and (reason.bounce != "soft" or name == "syntax"):
+            bounce = "hard"
+        if bounce == "hard" and (
+            case.klass == "4" or certainty == _GUESS or finding.temporary or case.temporary or kind == "delay" or recipient.action == "delayed"
+        ):
+            bounce = "soft"
+        if flawed and certainty == _SURE:
+            certainty = _LIKELY
+        retry = _wait(case.words) if case.klass != "5" or name in ("greylisted", "rate_limited") else None
+        blocklist = self._blocklist(case) if name in _NAMING_A_LIST else ""
+        return Verdict(bounce, name, fault, certainty, rule, _because(recipient.evidence, rule), retry, blocklist)
+
+    def _blocklist(self, case: _Case) -> str:
+        """Return the name of the list that the reply names: the longest name in the tables, else the zone that stands after words such as `using`."""
+        lists = self._landmarks.blocklists
+        best, length = "", 0
+        for literal, start, end in case.hits:
+            if literal in lists and end - start > length:
+                best, length = lists[literal][0].title, end - start
+        if not best and case.found:
+            zone = _ZONE.search(case.recipient.diagnostic)
+            if zone is not None:
+                best = zone[1].lower()
+        return best
+
+
+def _by_place(match: Match) -> tuple[int, int]:
+    return match.start, -match.end
+
+
+def _wait(words: str) -> int | None:
+    """Return the seconds after which the reply asks to be tried again, None when it names no time."""
+    match = _WAIT.search(words)
+    if match is None:
+        return None
+    number, unit, hours, minutes, seconds, plain, eastern, eastern_unit = match.groups()
+    if hours is not None:
+        return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    if plain is not None:
+        return int(plain)
+    if eastern is not None:
+        return int(eastern) * (1 if eastern_unit == "秒" else 60)
+    letter = unit[0]
+    if letter in "mм":
+        return int(number) * 60
+    if letter in "hгч" or unit.startswith(("stund", "or", "godz")):
+        return int(number) * 3600
+    return int(number)
+
+
+def _because(evidence: tuple[Evidence, ...], rule: str) -> tuple[Evidence, ...]:
+    """Return the evidence that the rule speaks of: the Status field for a status rule, otherwise what was said; all of it when neither is there."""
+    if len(evidence) < 2:
+        return evidence
+    if rule.startswith("status:"):
+        code = rule[7:]
+        chosen = tuple([one for one in evidence if code in one.value])
+    elif rule.startswith(("action:", "class:")):
+        chosen = tuple([one for one in evidence if one.field in ("Action", "Status")])
+    else:
+        chosen = tuple([one for one in evidence if one.field not in ("Status", "Action", "Final-Recipient", "Original-Recipient")])
+    return chosen or evidence
+
+

@@ -1,0 +1,171 @@
+"""The one automaton over every literal of every table: one pass over squeezed text finds all words that any rule waits for.
+
+The rule that keeps this file honest: everything after `find` looks only at what it found, so cost grows with the bytes of the mail and not with
+the number of rules. A literal carries a blank at either end where a word must end, so whole words come free (see text.squeeze).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final, NamedTuple, TypeVar
+
+from ahocorasick_rs import AhoCorasick
+
+from bounceparse import limits
+from bounceparse.tables import Blocklist, Dialect, Phrase, Provider, Tables, Token
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+Hit = tuple[int, int, int]
+"""Literal id, start and end in the squeezed text."""
+
+PLACES: Final = ("from", "subject", "text")
+HEADER: Final = 3  # the claim group beside the places: names of header fields
+
+
+class Match(NamedTuple):
+    """Words where they stand: with gaps, `start` is where the first piece begins; `last` is where the last one does."""
+
+    start: int
+    last: int
+    end: int
+    phrase: Phrase
+
+
+class Landmarks:
+    """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
+
+    __slots__ = (
+        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "literals", "marks", "needed"),
+        *("phrases", "signs", "system", "tokens"),
+    )
+
+    def __init__(self, tables: Tables) -> None:
+        self._ids: dict[str, int] = {}
+        self.phrases: dict[int, tuple[Phrase, ...]] = {}  # words without a gap; those that one dialect alone uses among them
+        self.gaps: dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]] = {}  # by last piece: the ids of the earlier ones, and the phrase
+        self.tokens: dict[int, tuple[tuple[tuple[int, ...], Provider, Token], ...]] = {}  # by last piece, too
+        self.marks: dict[int, tuple[str, ...]] = {}  # keys of the providers that it identifies
+        self.blocklists: dict[int, tuple[Blocklist, ...]] = {}
+        self.system: dict[int, tuple[str, ...]] = {}  # ids of error numbers and their texts
+        self.signs: dict[int, tuple[tuple[str, int], ...]] = {}  # kind of message, and the index in PLACES where the words must stand
+        self.claims: dict[int, tuple[tuple[int, int], ...]] = {}  # number of a dialect in `dialects`, and the claim group
+        self.dialects: tuple[Dialect, ...] = tables.dialects
+        self.needed: list[int] = []  # by dialect number: a bit for each claim group that must hold (1, 2, 4 for the places, 8 for header fields)
+        self.headers: dict[str, tuple[int, ...]] = {}  # lower-case header name -> numbers of the dialects that claim it
+        for phrase in tables.phrases:
+            self._add_phrase(phrase)
+        for provider in tables.providers:
+            for token in provider.tokens:
+                *earlier, last = [self._id(piece) for piece in token.words]
+                _append(self.tokens, last, (tuple(earlier), provider, token))
+            for mark in provider.marks:
+                _append(self.marks, self._id(mark), provider.key)
+        for blocklist in tables.blocklists:
+            for word in blocklist.words:
+                _append(self.blocklists, self._id(word), blocklist)
+        for result in tables.system.values():
+            for word in result.words:
+                _append(self.system, self._id(word), result.id)
+        for number, dialect in enumerate(tables.dialects):
+            self._add_dialect(number, dialect)
+        for sign in tables.signs:
+            place = PLACES.index(sign.where)
+            for words in sign.words:
+                if len(words) == 1:
+                    _append(self.signs, self._id(words[0]), (sign.kind, place))
+        for kind, words_by_language in (("subject", tables.autoreply.subjects), ("text", tables.autoreply.phrases)):
+            for language in words_by_language.values():
+                for word in language:
+                    _append(self.signs, self._id(word), ("auto_reply", PLACES.index(kind)))
+        self.auto_headers: frozenset[str] = frozenset(name for name, values in tables.autoreply.headers.items() if not values)
+        self.header_names: frozenset[str] = frozenset(self.headers) | self.auto_headers
+        for name in self.auto_headers:
+            self.headers.setdefault(name, ())
+        self.literals: tuple[str, ...] = tuple(self._ids)
+        self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
+
+    def _add_phrase(self, phrase: Phrase) -> None:
+        *earlier, last = [self._id(piece) for piece in phrase.words]
+        if earlier:
+            _append(self.gaps, last, (tuple(earlier), phrase))
+        else:
+            _append(self.phrases, last, phrase)
+
+    def _add_dialect(self, number: int, dialect: Dialect) -> None:
+        needed = 0
+        for group, literals in enumerate((dialect.claims_from, dialect.claims_subject, dialect.claims_phrase)):
+            for literal in literals:
+                needed |= 1 << group
+                _append(self.claims, self._id(literal), (number, group))
+        for name in dialect.claims_header:
+            needed |= 1 << HEADER
+            _append(self.headers, name, number)
+        self.needed.append(needed)
+        for phrase in dialect.reasons:
+            self._add_phrase(phrase)
+
+    def _id(self, literal: str) -> int:
+        return self._ids.setdefault(literal, len(self._ids))
+
+    def find(self, squeezed: str) -> list[Hit]:
+        """Return every literal of `squeezed` with its place, overlapping ones too, in the order of their ends."""
+        return self._find(squeezed, True)
+
+    def id_of(self, literal: str) -> int:
+        """Return the id of a literal of the tables, -1 when no table has it."""
+        return self._ids.get(literal, -1)
+
+    def matches(self, hits: list[Hit]) -> list[Match]:
+        """Return the phrases whose pieces all stand in `hits`, in order and no further apart than limits.GAP."""
+        found: list[Match] = []
+        phrases, gaps = self.phrases, self.gaps
+        places: dict[int, list[int]] | None = None
+        for literal, start, end in hits:
+            if literal in phrases:
+                for phrase in phrases[literal]:
+                    found.append(Match(start, start, end, phrase))
+            if literal in gaps:
+                if places is None:
+                    places = places_of(hits)
+                for earlier, phrase in gaps[literal]:
+                    first = self.first_piece(places, earlier, start)
+                    if first >= 0:
+                        found.append(Match(first, start, end, phrase))
+        return found
+
+    def first_piece(self, places: dict[int, list[int]], earlier: tuple[int, ...], start: int) -> int:
+        """Return where the first of the `earlier` pieces begins, going back from `start` to the nearest of each; -1 when one is missing or too far."""
+        for piece in reversed(earlier):
+            ends = places.get(piece)
+            if ends is None:
+                return -1
+            index = bisect_right(ends, start + 1) - 1  # a blank may end one piece and begin the next
+            if index < 0 or ends[index] < start - limits.GAP - 1:
+                return -1
+            start = ends[index] - len(self.literals[piece])
+        return start
+
+
+def places_of(hits: list[Hit]) -> dict[int, list[int]]:
+    """Return the ends of each literal, ascending."""
+    places: dict[int, list[int]] = {}
+    for literal, _, end in hits:
+        places.setdefault(literal, []).append(end)
+    return places
+
+
+def _append(uses: dict[_K, tuple[_V, ...]], key: _K, value: _V) -> None:
+    uses[key] = (*uses.get(key, ()), value)
+
+
+_KEPT: Final[dict[int, tuple[Tables, Landmarks]]] = {}
+
+
+def landmarks_of(tables: Tables) -> Landmarks:
+    """Return the landmarks of `tables`, built when they are first asked for and kept for as long as the process lives."""
+    kept = _KEPT.get(id(tables))
+    if kept is None:
+        kept = _KEPT[id(tables)] = (tables, Landmarks(tables))
+    return kept[1]
