@@ -1,0 +1,189 @@
+"""The options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+
+import click
+
+from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, Stop
+from bounceparse.cli.settings import FORMATS
+from bounceparse.model import Kind
+
+if TYPE_CHECKING:
+    from bounceparse.engine import Engine
+    from bounceparse.tables import Tables
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+BOUNCES: Final = ("hard", "soft")
+_AGO: Final = re.compile(r"(\d{1,6})(m|h|d|w)")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Words(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Words between commas."""
+
+    name = "a,b"
+
+    def __init__(self, choices: tuple[str, ...] = ()) -> None:
+        self.choices = choices
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        words = tuple(word for word in (value.replace(" ", "").split(",") if isinstance(value, str) else value) if word)
+        for word in words:
+            if self.choices and word not in self.choices:
+                self.fail(f"{word!r} is not one of {', '.join(self.choices)}", param, ctx)
+        return words
+
+
+class Fields(Words):
+    """Names of fields of the record."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        from bounceparse.output.fields import FieldError, check_fields
+
+        try:
+            return check_fields(super().convert(value, param, ctx))
+        except FieldError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Jobs(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number of processes, or auto."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "auto":
+            return value
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail(f"{value!r} is neither a number from 1 nor auto", param, ctx)
+        return int(value)
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A day, a time, or so long ago; becomes an RFC 3339 time in UTC, the end of the day where `late`."""
+
+    name = "TIME"
+
+    def __init__(self, late: bool = False) -> None:
+        self.late = late
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        ago = _AGO.fullmatch(value)
+        try:
+            if ago:
+                moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            else:
+                moment = datetime.fromisoformat(value)
+                if len(value) <= 10 and self.late:
+                    moment += timedelta(hours=23, minutes=59, seconds=59)
+                moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time; write 2026-11-23, 2026-11-23T10:00:00Z, or 7d for seven days ago (m, h, d, w)", param, ctx)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def put_on(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds `options` in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+rules_option: Final = click.option(
+    "--rules", multiple=True, metavar="FILE", envvar="BOUNCEPARSE_RULES", help="Own rules (TOML), read before the built-in ones; repeatable."
+)
+recurse_option: Final = click.option("-r", "--recurse", is_flag=True, envvar="BOUNCEPARSE_RECURSE", help="Read every file in a directory.")
+jobs_option: Final = click.option(
+    "-j", "--jobs", type=Jobs(), default="1", envvar="BOUNCEPARSE_JOBS", help="Processes that read; auto: one a processor.", show_default=True
+)
+format_option: Final = click.option(
+    "-f",
+    "--format",
+    type=click.Choice(FORMATS),
+    default="auto",
+    envvar="BOUNCEPARSE_FORMAT",
+    help="How to write; auto: table on a terminal, else jsonl.",
+    metavar="|".join(FORMATS),
+)
+output_option: Final = click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
+
+input_options: Final = put_on(
+    recurse_option,
+    jobs_option,
+    rules_option,
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="NAME",
+        envvar="BOUNCEPARSE_HEADERS",
+        help="Field to take from the returned message; repeatable.",
+    ),
+)
+select_options: Final = put_on(
+    click.option("--only", type=Words(KINDS + BOUNCES), envvar="BOUNCEPARSE_ONLY", help="Kinds to keep: bounce, complaint …, or hard, soft."),
+    click.option("--since", type=Moment(), help="Only what arrived then or later: 2026-11-23, or 7d for seven days ago."),
+    click.option("--until", type=Moment(late=True), help="Only what arrived then or earlier."),
+)
+record_options: Final = put_on(
+    format_option,
+    output_option,
+    click.option("--fields", type=Fields(), envvar="BOUNCEPARSE_FIELDS", help="Fields to write, in this order: recipient,reason,original.subject …"),
+    click.option("--vocabulary", metavar="NAME", envvar="BOUNCEPARSE_VOCABULARY", help="Reasons in the words of sisimai, ses, postmark …"),
+)
+
+
+def build_engine(rules: tuple[str, ...], headers: tuple[str, ...] = ()) -> Engine:
+    """Return the one engine of this run; raises Stop for a rule file that is missing or wrong."""
+    check_rules(rules)
+    from bounceparse.engine import Engine
+    from bounceparse.tables import TableError
+
+    try:
+        return Engine(rules, headers)
+    except TableError as error:
+        raise Stop(BAD_CONFIG, str(error)) from None
+    except OSError as error:
+        raise Stop(BAD_CONFIG, f"cannot read rules: {error}") from None
+
+
+def open_tables(rules: tuple[str, ...] = ()) -> Tables:
+    """Return the tables, with own rules; raises Stop for a rule file that is missing or wrong."""
+    check_rules(rules)
+    from bounceparse.tables import TableError, load_tables
+
+    try:
+        return load_tables(tuple(rules))
+    except TableError as error:
+        raise Stop(BAD_CONFIG, str(error)) from None
+    except OSError as error:
+        raise Stop(BAD_CONFIG, f"cannot read rules: {error}") from None
+
+
+def check_rules(rules: tuple[str, ...]) -> None:
+    """Raise Stop when a rule file is not there."""
+    for path in rules:
+        if not os.path.exists(path):  # noqa: PTH110
+            raise Stop(NO_INPUT, f"no rules file {path}")
+
+
+def labels_of(tables: Tables, vocabulary: str | None) -> dict[str, str]:
+    """Return the names that another system has for our reasons, none for none; raises a usage error for a system that is not known."""
+    if not vocabulary:
+        return {}
+    found = tables.vocabularies.get(vocabulary.lower())
+    if found is None:
+        raise click.BadParameter(f"{vocabulary!r} is not one of {', '.join(sorted(tables.vocabularies))}", param_hint="'--vocabulary'")
+    return found.labels

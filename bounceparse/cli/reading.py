@@ -1,0 +1,105 @@
+"""What the commands that read mail have in common: check the inputs, make the step of each message, tell what could not be read, and end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from typing import Final
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bounceparse.cli.exits import DONE, NO_INPUT, NO_PERMISSION, NOTHING_READ, SOME_UNREAD
+from bounceparse.cli.state import State
+from bounceparse.intake import Failure
+from bounceparse.intake.maildir import is_maildir
+from bounceparse.model import Report
+from bounceparse.output import Writer
+from bounceparse.output.jsonl import JsonLines, escape
+from bounceparse.record import Record, encode, records
+
+EVERYTHING: Final = JsonLines()
+
+
+def check_paths(paths: tuple[str, ...], recurse: bool, context: click.Context) -> tuple[str, ...]:
+    """Return the inputs: those named, or standard input when something is piped into it. Raises a usage error where there is nothing to read."""
+    if not paths:
+        if sys.stdin.isatty():
+            raise click.UsageError("nothing to read: name a file or directory, or - for standard input", context)
+        return ("-",)
+    for path in paths:
+        if not recurse and os.path.isdir(path) and not is_maildir(path):  # noqa: PTH112
+            raise click.UsageError(f"{path} is a directory and no Maildir: add -r to read every file in it", context)
+    return paths
+
+
+class Select(Struct, frozen=True):
+    """Which records to keep, and under which names of reasons."""
+
+    kinds: frozenset[str] = frozenset()
+    bounces: frozenset[str] = frozenset()
+    since: str = ""
+    until: str = ""
+    labels: dict[str, str] = {}
+
+    @property
+    def everything(self) -> bool:
+        return not (self.kinds or self.bounces or self.since or self.until or self.labels)
+
+    def rows(self, report: Report, origin: str) -> list[Record]:
+        """Return the records of a report that are wanted."""
+        if (self.since or self.until) and not (self.since <= report.arrived <= (self.until or "~") and report.arrived):
+            return []
+        rows = records(report, origin)
+        if self.kinds or self.bounces:
+            rows = [row for row in rows if row.kind in self.kinds or (row.bounce in self.bounces and row.kind in ("bounce", "delay"))]
+        if self.labels:
+            rows = [replace(row, reason=self.labels.get(row.reason, row.reason)) for row in rows]
+        return rows
+
+
+def selection(only: tuple[str, ...] | None, since: str | None, until: str | None, labels: dict[str, str] | None = None) -> Select:
+    """Return what --only, --since, --until and --vocabulary ask for."""
+    wanted = frozenset(only or ())
+    bounces = wanted & {"hard", "soft"}
+    return Select(wanted - bounces, bounces, since or "", until or "", labels or {})
+
+
+class Render(Struct, frozen=True):
+    """The step from a report to what is written of it."""
+
+    select: Select
+    writer: Writer
+
+    def __call__(self, report: Report, origin: str) -> bytes:
+        if self.writer == EVERYTHING and self.select.everything:
+            return escape(encode(report, origin))
+        rows = self.select.rows(report, origin)
+        return self.writer.render(rows) if rows else b""
+
+
+class Ending:
+    """Tells each failure, and ends with the exit code that fits them all."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.read = 0
+        self.troubles: Counter[str] = Counter()
+
+    def failed(self, failure: Failure) -> None:
+        self._state.say(f"bounceparse: {failure}", "red")
+        self.troubles[failure.trouble] += 1
+
+    def code(self) -> int:
+        """Return the exit code; say so when there was nothing to read at all."""
+        if not self.troubles:
+            if not self.read:
+                self._state.say("bounceparse: no message there", "red")
+            return DONE if self.read else NOTHING_READ
+        if self.read or self.troubles["lost"]:
+            return SOME_UNREAD
+        if len(self.troubles) == 1:
+            return {"missing": NO_INPUT, "permission": NO_PERMISSION}.get(next(iter(self.troubles)), NOTHING_READ)
+        return NOTHING_READ

@@ -1,0 +1,102 @@
+"""What can be set beforehand: in the environment as BOUNCEPARSE_*, or in a TOML file. A flag wins over both, the environment over the file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, Stop
+
+PREFIX: Final = "BOUNCEPARSE_"
+FORMATS: Final = ("auto", "table", "jsonl", "json", "csv")
+
+
+class Setting(Struct, frozen=True):
+    """One thing that can be set."""
+
+    name: str
+    kind: Literal["text", "list", "switch", "paths"]
+    meaning: str
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+SETTINGS: Final = (
+    Setting("format", "text", "how records are written", "auto", FORMATS),
+    Setting("jobs", "text", "processes that read: a number, or auto for one a processor", "1"),
+    Setting("recurse", "switch", "read every file in a directory", False),
+    Setting("rules", "paths", "files of own rules, read before the built-in ones", ()),
+    Setting("headers", "list", "fields to take from the returned message", ()),
+    Setting("fields", "list", "fields of the record to write, in this order", ()),
+    Setting("only", "list", "kinds to keep: bounce, delay, complaint …, or hard, soft", ()),
+    Setting("vocabulary", "text", "another system's names for the reasons", ""),
+    Setting("no_color", "switch", "no colours on a terminal", False),
+    Setting("quiet", "switch", "no remarks on standard error", False),
+    Setting("verbose", "switch", "more remarks on standard error", False),
+)
+BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+def find_config() -> str | None:
+    """Return the file that is read when no other is named: $BOUNCEPARSE_CONFIG, or bounceparse/config.toml in the user's configuration folder."""
+    named = os.environ.get(f"{PREFIX}CONFIG")
+    if named:
+        return named
+    folder = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if sys.platform == "win32" else None)
+    usual = Path(folder or Path.home() / ".config") / "bounceparse" / "config.toml"
+    return str(usual) if usual.is_file() else None
+
+
+def load_config(path: str) -> dict[str, Any]:
+    """Return the settings of a TOML file, checked; raises Stop with file, line, what is wrong and how to mend it."""
+    import tomllib
+
+    try:
+        content = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise Stop(NO_INPUT, f"no configuration file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Stop(BAD_CONFIG, f"cannot read the configuration {path}: {error}") from None
+    try:
+        found = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise Stop(BAD_CONFIG, f"{path}: no TOML: {str(error).lower()}") from None
+    for name, value in found.items():
+        wrong = _mistake(name, value)
+        if wrong:
+            line = next((n for n, text in enumerate(content.splitlines(), 1) if text.split("=")[0].strip() == name), 1)
+            raise Stop(BAD_CONFIG, f"{path}:{line}: {wrong}")
+    folder = Path(path).parent
+    if "rules" in found:
+        found["rules"] = [str(folder / rule) for rule in found["rules"]]
+    if "jobs" in found:
+        found["jobs"] = str(found["jobs"])
+    return found
+
+
+def _mistake(name: str, value: object) -> str:
+    setting = BY_NAME.get(name)
+    if setting is None:
+        near = get_close_matches(name, BY_NAME, 1)
+        return f"no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BY_NAME)}")
+    if setting.kind == "switch":
+        return "" if isinstance(value, bool) else f"{name} is {value!r}; write true or false"
+    if setting.kind in ("list", "paths"):
+        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return "" if good else f'{name} is {value!r}; write a list of texts: {name} = ["…"]'
+    if name == "jobs":
+        return "" if value == "auto" or (isinstance(value, int) and value > 0) else f'jobs is {value!r}; write a number from 1, or "auto"'
+    if not isinstance(value, str):
+        return f'{name} is {value!r}; write a text: {name} = "…"'
+    if setting.choices and value not in setting.choices:
+        return f"{name} is {value!r}; write one of {', '.join(setting.choices)}"
+    return ""
