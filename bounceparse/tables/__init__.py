@@ -31,6 +31,7 @@ from bounceparse.tables.shapes import (
     TableError,
     Tables,
     Token,
+    Vendor,
     VendorStatus,
     Vocabulary,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "TableError",
     "Tables",
     "Token",
+    "Vendor",
     "VendorStatus",
     "Vocabulary",
     "load_samples",

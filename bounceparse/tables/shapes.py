@@ -78,18 +78,23 @@ class Status(Struct, frozen=True, gc=False):
 
 
 class VendorStatus(Struct, frozen=True, gc=False):
-    """What one software or service means by an enhanced status code, where that differs from the registry.
+    """What a service or software means by one enhanced status code."""
 
-    It holds when the host ends in one of `hosts`, one of `marks` is in the squeezed text, or `dialects` has the one that was recognised.
-    """
-
-    vendor: str
     code: str  # "5.4.1", or "X.4.1" for every class
     title: str
     reason: str
-    hosts: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
-    fault: str = ""
+    words: tuple[str, ...] = ()  # squeezed literals; it holds only when one of them is in the text
+    fault: str = ""  # where it is not the one of the reason
+
+
+class Vendor(Struct, frozen=True, gc=False):
+    """A service or software with enhanced status codes of its own, known by its host or by marks in the text."""
+
+    key: str
+    title: str
+    hosts: tuple[str, ...]  # lower-case suffixes without a leading dot
+    marks: tuple[str, ...]  # squeezed literals
+    codes: dict[str, tuple[VendorStatus, ...]]  # "4.1" -> meanings, the first that fits speaks
     source: str = ""
 
 
@@ -252,7 +257,7 @@ class Tables(Struct, frozen=True):
     classes: dict[str, str]  # "2", "4", "5" -> title
     subjects: dict[str, str]  # "0" to "7" -> title
     statuses: dict[str, Status]  # "1.1" -> Status
-    vendors: dict[str, tuple[VendorStatus, ...]]  # "1.1" -> those that mean something else by it
+    vendors: dict[str, Vendor]
     replies: dict[str, tuple[Reply, ...]]
     system: dict[str, SystemResult]
     phrases: tuple[Phrase, ...]
