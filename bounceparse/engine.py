@@ -13,7 +13,7 @@ from bounceparse import flaws, limits
 from bounceparse.evidence.dialect import read_dialect
 from bounceparse.evidence.dsn import read_mta
 from bounceparse.evidence.gather import Gathered, gather
-from bounceparse.evidence.notice import read_notice
+from bounceparse.evidence.notice import find_reason, read_notice
 from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.judge import Judge
@@ -58,7 +58,9 @@ class Engine:
         if kind in ("bounce", "delay") and not claims and not words:
             words = _last_resort(message, gathered, found)
         results: tuple[Result, ...] = ()
-        if kind != "not_bounce" and kind != "auto_reply":
+        if kind == "auto_reply" and not claims:
+            words = [Claim("header", "from", address) for address in find_addresses(gathered.headers.get("from", ""))[-1:]]
+        if kind != "not_bounce":
             recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()
             flawed = gathered.forwarded or not flaws.CUTS.isdisjoint(found)
             judge = self._judge.judge
@@ -149,8 +151,10 @@ def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list
         named = find_addresses(match[1]) if match is not None else []
         if len(named) == 1:
             claims = [Claim("original", "to", named[0])]
-    for claim in claims:
-        claim.diagnostic = printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
+    if claims:
+        reason = find_reason(gathered.text) if len(claims) == 1 else ""
+        for claim in claims:
+            claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
     return claims
 
 

@@ -18,6 +18,8 @@ from bounceparse.text import squeeze
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
 _AUTO: Final = re.compile(r"auto-(?:replied|generated|notified)", re.I)
+_PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
+_QUOTED: Final = re.compile(r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M)
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -106,36 +108,47 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs) -> Kind:
     headers = gathered.headers
     null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
     daemon = "daemon@from" in seen or headers.get("from", "x").strip() in ("", "<>") or "x-failed-recipients" in headers
-    person = "person@subject" in seen and not daemon
-    failing = "failure@subject" in seen or "failure@text" in seen
-    if "auto_reply@subject" in seen and not (signs.dialect or daemon and "failure@subject" in seen):
+    failing = "failure@subject" in seen or "failure@text" in seen or "final@text" in seen
+    titled = "failure@subject" in seen and (failing and ("failure@text" in seen or "final@text" in seen))
+    person = not daemon and _PERSON.match(headers.get("subject", "")) is not None and (not titled or _quotes(gathered))
+    if "auto_reply@subject" in seen and not (signs.dialect or (daemon and "failure@subject" in seen)):
         return "auto_reply"
     if _is_unsubscribe(headers, seen):
         return "unsubscribe"
     if "challenge@text" in seen and not daemon and not signs.dialect:
         return "challenge"
-    if "list-id" in headers and not daemon and not signs.dialect:
-        return "not_bounce"
-    if (daemon or null_path or signs.dialect) and not person and (failing or "delay@subject" in seen or "delay@text" in seen or (signs.dialect and words)):
-        if daemon or signs.dialect or words:
-            return _failure_or_delay(seen)
-    if "failure@subject" in seen and words and not person and (gathered.original or "failure@text" in seen):
+    if person:
+        return "auto_reply" if _is_automatic(headers, seen) else "not_bounce"
+    if signs.dialect and (words or failing or "delay@text" in seen):
         return _failure_or_delay(seen)
-    if "auto_reply@header" in seen or "auto_reply@text" in seen or _AUTO.search(headers.get("auto-submitted", "")) is not None and not daemon:
+    if (daemon or null_path) and (failing or "delay@subject" in seen or "delay@text" in seen) and (daemon or words):
+        return _failure_or_delay(seen)
+    if titled and (words or gathered.original):
+        return _failure_or_delay(seen)
+    if _is_automatic(headers, seen) and not daemon:
         return "auto_reply"
-    if daemon and not person and words and gathered.original:
-        return "bounce" if any(claim.diagnostic for claim in words) else "not_bounce"
+    if daemon and words and gathered.original and any(claim.reply_code or claim.status for claim in words):
+        return "bounce"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"
     return "not_bounce"
 
 
+def _is_automatic(headers: dict[str, str], seen: frozenset[str]) -> bool:
+    return "auto_reply@header" in seen or "auto_reply@text" in seen or _AUTO.search(headers.get("auto-submitted", "")) is not None
+
+
+def _quotes(gathered: Gathered) -> bool:
+    """Say whether a text answers another one."""
+    return "in-reply-to" in gathered.headers or "references" in gathered.headers or _QUOTED.search(gathered.text) is not None
+
+
 def _failure_or_delay(seen: frozenset[str]) -> Kind:
     if "delay@subject" in seen and "failure@subject" not in seen:
         return "delay"
-    if "delay@text" in seen and ("delay@subject" in seen or "failure@subject" not in seen or "failure@text" not in seen):
+    if "delay@text" in seen and "final@text" not in seen:
         return "delay"
-    if "success@subject" in seen and "failure@text" not in seen and "failure@subject" not in seen:
+    if "success@subject" in seen and not ("failure@text" in seen or "final@text" in seen or "failure@subject" in seen):
         return "delivered"
     return "bounce"
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from bounceparse import limits
-from bounceparse.evidence.notice import find_reason
+from bounceparse.evidence.notice import complete_reason
 from bounceparse.evidence.transcript import read_transcript
 from bounceparse.model import Claim
 from bounceparse.replies import read_reply
@@ -148,7 +148,7 @@ def _add_replies(claims: list[Claim], lines: list[str]) -> None:
         claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2] if claim.diagnostic else ("", "")
         if not claim.reply_code and not claim.status:
             replies = read_transcript(lines) if replies is None else replies
-            words = find_reason(claim.address, replies, lines, len(claims) == 1, claim.diagnostic)
+            words = complete_reason(claim.address, replies, lines, len(claims) == 1, claim.diagnostic)
             if words:
                 claim.diagnostic = clip(words, limits.DIAGNOSTIC)
                 claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2]

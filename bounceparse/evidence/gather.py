@@ -91,6 +91,9 @@ def _gather(message: Message, found: list[str]) -> Gathered:
     _read_texts(message, texts, gathered, found)
     if "\0feedback" in gathered.fields:
         gathered.feedback, gathered.claims = read_feedback(gathered.fields.pop("\0feedback"), gathered.original, gathered.fields)
+    elif not gathered.report and "x-hmxmroriginalrecipient:" in gathered.original[:8_000].lower():
+        gathered.report = "feedback"  # Microsoft's complaints have no machine part
+        gathered.feedback, gathered.claims = read_feedback("", gathered.original, gathered.fields)
     if "\0disposition" in gathered.fields:
         gathered.refused, claim = read_disposition(gathered.fields.pop("\0disposition"), message.headers)
         gathered.claims.append(claim)

@@ -8,13 +8,14 @@ stands beside the entry or under it; a quoted SMTP reply that belongs to the add
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
 
 from bounceparse import limits
 from bounceparse.evidence.transcript import Answer, read_transcript
-from bounceparse.model import Claim
+from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
 from bounceparse.wire.address import ADDRESS, check_address, find_addresses
@@ -49,6 +50,7 @@ _CONTACT: Final = re.compile(
 )
 _ROLE: Final = re.compile(r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I)
 _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
 _REASON_LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|diagnostic[ -]?(?:code|information)?|response|details?|"
     r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
@@ -62,7 +64,7 @@ class _Entry(Struct, gc=False):
     """A line that names an address."""
 
     line: int
-    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a role such as postmaster
+    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a role such as postmaster or a To line
     address: str
     source: str  # the address it was expanded from
     rest: str
@@ -81,17 +83,23 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
         return []
     replies = read_transcript(lines)
     best = max(entry.rank for entry in entries)
-    chosen: dict[str, _Entry] = {}
+    entries = [entry for entry in entries if entry.rank == best]
+    starts = {entry.line for entry in entries}
+    alone = len({entry.address.lower() for entry in entries}) == 1
+    places = _Places(lines, offset)
+    claims: dict[str, Claim] = {}
     for entry in entries:
-        known = chosen.get(entry.address.lower())
-        if entry.rank == best and (known is None or (not known.rest and entry.rest)):
-            chosen[entry.address.lower()] = entry
-    starts = {entry.line for entry in entries if entry.rank == best}
-    claims = []
-    for entry in list(chosen.values())[: limits.RECIPIENTS]:
-        claims.append(_claim(entry, lines, starts, replies, len(chosen) == 1, text, offset))
-    _share(claims)
-    return claims
+        address = entry.address.lower()
+        known = claims.get(address)
+        if known is None and len(claims) >= limits.RECIPIENTS:
+            break
+        if known is None or not (known.reply_code or known.status):  # of several mentions the first that has a reply
+            claim = _claim(entry, lines, starts, replies, alone, places)
+            if known is None or claim.reply_code or claim.status or (claim.diagnostic and not known.diagnostic):
+                claims[address] = claim
+    found = list(claims.values())
+    _share(found)
+    return found
 
 
 def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
@@ -109,7 +117,7 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
         elif (match := _LABEL.match(line)) is not None:
             found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
         elif (match := _TO.match(line)) is not None:
-            found = [(1, address, "", "", "to") for address in find_addresses(match[1])]
+            found = [(0, address, "", "", "to") for address in find_addresses(match[1])]
         elif "rcpt to" in line.lower():
             found = [(2, address, "", "", "rcpt") for address in find_addresses(line.lower().partition("rcpt to")[2])]
         else:
@@ -128,16 +136,28 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
     return entries
 
 
-def _claim(entry: _Entry, lines: list[str], starts: set[int], replies: list[Answer], alone: bool, text: str, offset: int) -> Claim:
+class _Places:
+    """Where lines begin in the message, counted once."""
+
+    __slots__ = ("_begins", "_known")
+
+    def __init__(self, lines: list[str], offset: int) -> None:
+        self._known = offset >= 0
+        self._begins = list(accumulate((len(line) + 1 for line in lines), initial=offset))
+
+    def span(self, first: int, end: int) -> Span | None:
+        return (self._begins[first], self._begins[end] - 1) if self._known else None
+
+
+def _claim(entry: _Entry, lines: list[str], starts: set[int], replies: list[Answer], alone: bool, places: _Places) -> Claim:
     words, end = _beside(entry, lines, starts)
-    reply = None
-    if _REPLY.search(words) is None:
-        reply = _reply_for(entry.address, replies, alone)
-    command = reply.phase if reply is not None else ""
-    if reply is not None:
-        words = reply.text
-    elif alone and not words:
-        words = _labelled(lines)
+    answer = _answer_before(entry, replies) if entry.shape == "sendmail" else None
+    if answer is None and _REPLY.search(words) is None:
+        answer = _answer_for(entry.address, replies, alone)
+    if answer is not None:
+        words = answer.text
+    elif alone and (not words or (entry.rank < 3 and _REPLY.search(words) is None)):
+        words = find_inline(lines) or words or _labelled(lines)
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",
@@ -147,12 +167,35 @@ def _claim(entry: _Entry, lines: list[str], starts: set[int], replies: list[Answ
         reply_code=code,
         status=status,
         diagnostic=clip(words, limits.DIAGNOSTIC),
-        command=command if command in ("RCPT", "MAIL", "DATA", "EHLO", "STARTTLS", "EOD") else "",
+        command=answer.phase if answer is not None else "",
     )
-    if offset >= 0:
-        start = sum(map(len, lines[: entry.line])) + entry.line
-        claim.spans["text"] = (offset + start, offset + start + sum(map(len, lines[entry.line : end])) + end - entry.line - 1)
+    span = places.span(entry.line, end)
+    if span is not None:
+        claim.spans["text"] = span
     return claim
+
+
+def find_inline(lines: list[str]) -> str:
+    """Return the first reply with an enhanced code that stands anywhere in a line, with the lines that carry it on."""
+    for number, line in enumerate(lines):
+        match = _INLINE.search(line)
+        if match is not None:
+            words = [line[match.start() :].strip()]
+            for following in lines[number + 1 : number + 8]:
+                if not following.strip():
+                    break
+                words.append(following.strip())
+            return " ".join(words)
+    return ""
+
+
+def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
+    """Return what the remote host answered before Sendmail's own line about it (`<<< 550 …`, then `554 <a@example.com>... Service unavailable`)."""
+    answer = None
+    for reply in replies:
+        if reply.quoted and 0 < entry.line - reply.last < 4:
+            answer = reply
+    return answer
 
 
 def _beside(entry: _Entry, lines: list[str], starts: set[int]) -> tuple[str, int]:
@@ -197,15 +240,22 @@ def _next_paragraph(text: str, lines: list[str], number: int, starts: set[int]) 
     return text, first
 
 
-def find_reason(address: str, replies: list[Answer], lines: list[str], alone: bool, words: str) -> str:
-    """Return the quoted reply that belongs to an address, or else, when there are no words, what stands behind a label such as `Reason:`."""
-    reply = _reply_for(address, replies, alone)
-    if reply is not None:
-        return reply.text
+def find_reason(text: str) -> str:
+    """Return the reason that a notice gives to its only recipient: a quoted reply, or what stands behind a label such as `Reason:`, else ""."""
+    lines = text.split("\n", _LINES)[:_LINES]
+    answer = _answer_for("", read_transcript(lines), True)
+    return answer.text if answer is not None else find_inline(lines) or _labelled(lines)
+
+
+def complete_reason(address: str, replies: list[Answer], lines: list[str], alone: bool, words: str) -> str:
+    """Return the quoted reply that belongs to an address, or else its own words, or else what stands behind a label such as `Reason:`."""
+    answer = _answer_for(address, replies, alone)
+    if answer is not None:
+        return answer.text
     return words or (_labelled(lines) if alone else "")
 
 
-def _reply_for(address: str, replies: list[Answer], alone: bool) -> Answer | None:
+def _answer_for(address: str, replies: list[Answer], alone: bool) -> Answer | None:
     """Return the reply that belongs to an address: the one to its RCPT or that names it, else, for the only recipient, the first final one."""
     address = address.lower()
     mine = [reply for reply in replies if any(name.lower() == address for name in reply.addresses)]

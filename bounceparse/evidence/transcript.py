@@ -48,6 +48,7 @@ class Answer(Struct, gc=False):
     text: str  # the code included, several lines joined
     phase: str  # the client's command before it, "" when not shown
     addresses: tuple[str, ...]  # the recipient of that command and the addresses in the reply
+    quoted: bool  # with the mark of a server line before it
 
 
 def read_transcript(lines: list[str]) -> list[Answer]:
@@ -72,7 +73,7 @@ def read_transcript(lines: list[str]) -> list[Answer]:
             last.addresses += tuple(find_addresses(text))
         elif code[0] in "45":
             named = find_addresses(text)
-            replies.append(Answer(number, number, code, clip(text, limits.DIAGNOSTIC), phase, (recipient, *named) if recipient else tuple(named)))
+            replies.append(Answer(number, number, code, clip(text, limits.DIAGNOSTIC), phase, (recipient, *named) if recipient else tuple(named), "<" in line[: server.start(1)]))
     for reply in replies:
         _take_continuation(reply, lines)
     return replies

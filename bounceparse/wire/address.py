@@ -79,6 +79,7 @@ def check_address(value: str) -> str:
             return ""
     local, _, domain = match[0].rpartition("@")
     domain = domain.strip(".").lower()
+    local = local[5:] if local[:5].lower() == "smtp=" else local
     return f"{local}@{domain}" if domain and local and ".." not in domain else ""
 
 
