@@ -115,6 +115,11 @@ class Engine:
             words = read_notice(text, gathered.offset, ignored)
         if "x-failed-recipients" in headers:
             words = _with_header(words, headers["x-failed-recipients"])
+        poor = words if words else claims
+        if len(poor) == 1 and needs_words(poor[0]):
+            reason = find_reason(text)
+            if reason:
+                poor[0].diagnostic = f"{poor[0].diagnostic} {reason}".strip()
         return claims, words
 
 

@@ -43,12 +43,14 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     first, second = len(head), len(head) + len(title)
     words: set[str] = set()
     claims: dict[int, list[int]] = {}  # dialect number -> [groups that hold, length of the literals]
-    signs_of, claims_of = landmarks.signs, landmarks.claims
+    signs_of, claims_of, phrases = landmarks.signs, landmarks.claims, landmarks.phrases
     for literal, start, end in landmarks.find(head + title + squeeze(text)):
         place = 0 if end <= first else 1 if end <= second else 2
         for kind, where in signs_of.get(literal, ()):
             if where == place:
                 words.add(f"{kind}@{_PLACES[place]}")
+        if place == 2 and literal in phrases:
+            words.add("reason@text")
         for number, group in claims_of.get(literal, ()):
             if group == place:
                 held = claims.setdefault(number, [0, 0])
@@ -127,7 +129,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs) -> Kind:
         return _failure_or_delay(seen)
     if _is_automatic(headers, seen) and not daemon:
         return "auto_reply"
-    if daemon and words and gathered.original and any(claim.reply_code or claim.status for claim in words):
+    if words and (daemon or null_path or "failure@subject" in seen) and ("reason@text" in seen or any(claim.reply_code or claim.status for claim in words)):
         return "bounce"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"

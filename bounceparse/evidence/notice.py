@@ -51,6 +51,8 @@ _CONTACT: Final = re.compile(
 _ROLE: Final = re.compile(r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I)
 _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
+_DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_NOTHING: Final = re.compile(r"[\W_]*")
 _REASON_LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|diagnostic[ -]?(?:code|information)?|response|details?|"
     r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
@@ -84,7 +86,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     replies = read_transcript(lines)
     best = max(entry.rank for entry in entries)
     entries = [entry for entry in entries if entry.rank == best]
-    starts = {entry.line for entry in entries}
+    starts = {entry.line: entry.address.lower() for entry in entries}
     alone = len({entry.address.lower() for entry in entries}) == 1
     places = _Places(lines, offset)
     claims: dict[str, Claim] = {}
@@ -110,10 +112,10 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
         if (match := _QSBMF.match(line)) is not None:
             local, _, domain = match[1].rpartition("@")
             found = [(3, f'"{local}"@{domain}', "", match[2], "entry")]  # qmail prints quoted local parts without their quotes
-        elif (match := _ENTRY.match(line)) is not None:
-            found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
         elif (match := _SENDMAIL.match(line)) is not None:
             found = [(3, match[1], "", line.strip(), "sendmail")]
+        elif (match := _ENTRY.match(line)) is not None:
+            found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
         elif (match := _LABEL.match(line)) is not None:
             found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
         elif (match := _TO.match(line)) is not None:
@@ -125,8 +127,8 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             if _CONTACT.search(words) is not None:
                 continue
             rank = 2 if _SENTENCE.search(words) is not None or (number and _SENTENCE.search(lines[number - 1]) is not None) else 1
-            after = line.rpartition("@")[2]
-            found = [(rank, address, "", after if len(after) > 40 else "", "sentence") for address in find_addresses(line)]
+            after = line.partition("@")[2].partition(" ")[2]
+            found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
             if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
@@ -149,7 +151,7 @@ class _Places:
         return (self._begins[first], self._begins[end] - 1) if self._known else None
 
 
-def _claim(entry: _Entry, lines: list[str], starts: set[int], replies: list[Answer], alone: bool, places: _Places) -> Claim:
+def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: list[Answer], alone: bool, places: _Places) -> Claim:
     words, end = _beside(entry, lines, starts)
     answer = _answer_before(entry, replies) if entry.shape == "sendmail" else None
     if answer is None and _REPLY.search(words) is None:
@@ -198,35 +200,34 @@ def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
     return answer
 
 
-def _beside(entry: _Entry, lines: list[str], starts: set[int]) -> tuple[str, int]:
+def _beside(entry: _Entry, lines: list[str], starts: dict[int, str]) -> tuple[str, int]:
     """Return the words beside an entry and on the lines that carry it on, and the number of the line after them."""
     words = [entry.rest.strip()] if entry.rest.strip() else []
+    address = entry.address.lower()
     number = entry.line + 1
     blanks = 0
     while number < len(lines) and number - entry.line < 40:
         line = lines[number]
-        if not line.strip():
+        if _NOTHING.fullmatch(line) is not None:
             blanks += 1
-            if words or blanks > 2:
+            if words or blanks > 3:
                 break
-        elif number in starts:
-            break
-        elif line.lstrip()[:2] == "--" and words:
+        elif starts.get(number, address) != address or (entry.shape == "sendmail" and line[:1] not in " \t"):
             break
         else:
             words.append(line.strip())
         number += 1
     text = " ".join(words)
     if entry.shape == "sentence" and number < len(lines) and _REPLY.search(text) is None:
-        return _next_paragraph(text, lines, number, starts)
+        return _next_paragraph(text, address, lines, number, starts)
     return text, number
 
 
-def _next_paragraph(text: str, lines: list[str], number: int, starts: set[int]) -> tuple[str, int]:
+def _next_paragraph(text: str, address: str, lines: list[str], number: int, starts: dict[int, str]) -> tuple[str, int]:
     """Return the paragraph below a sentence when it holds a reply, else the text as it was."""
     first = number
     while number < len(lines) and number - first < 40:
-        if number in starts:
+        if number in starts and starts[number] != address:
             break
         if _REPLY.search(lines[number]) is not None:
             end = number + 1
