@@ -20,6 +20,7 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
 _EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*(?:unknown|x-unix|n/?a|smtp|none|expired)?[^a-zA-Z\u0080-\uffff]*", re.I)
+_BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
 _FIELDS: Final = (
     ("final-recipient", "Final-Recipient", "final_address"),
     ("original-recipient", "Original-Recipient", "original_address"),
@@ -121,7 +122,7 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
     if diagnostic:
         said_code, said_status, _ = read_reply(diagnostic)
         code = said_code or code
-        status = better_status(status, said_status)
+        status = better_status(status, said_status, diagnostic)
     command = claim.command
     if not command:
         command = read_phase(diagnostic) if diagnostic else ""
@@ -141,15 +142,21 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
     )
 
 
-def better_status(field: str, said: str) -> str:
-    """Return the more telling of a Status field and the enhanced code inside the reply: the reply's, unless only the field is specific."""
+def better_status(field: str, said: str, diagnostic: str) -> str:
+    """Return the more telling of a Status field and the enhanced code in the reply.
+
+    The code right behind the reply code is the refusing host's own and wins, unless only the field is specific; one that stands elsewhere in the
+    text (qmail's `(#5.7.1)`) yields to a specific field.
+    """
     if not said or said == field:
         return field
     if not field:
         return said
-    if said[2:] in _GENERIC and field[2:] not in _GENERIC and said[0] == field[0]:
+    if field[2:] in _GENERIC:
+        return said
+    if said[2:] in _GENERIC and said[0] == field[0]:
         return field
-    return said
+    return said if _BEHIND_CODE.search(diagnostic) is not None else field
 
 
 def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
