@@ -31,7 +31,6 @@ from bounceparse.tables.shapes import (
     TableError,
     Tables,
     Token,
-    Vendor,
     VendorStatus,
     Vocabulary,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "TableError",
     "Tables",
     "Token",
-    "Vendor",
     "VendorStatus",
     "Vocabulary",
     "load_samples",

@@ -27,7 +27,6 @@ from bounceparse.tables.shapes import (
     TableError,
     Tables,
     Token,
-    Vendor,
     VendorStatus,
     Vocabulary,
 )
@@ -418,26 +417,27 @@ def _is_status(code: str, classes: str) -> bool:
     return len(digits) == 3 and digits[0] in tuple(classes) and all(d.isdecimal() and len(d) <= 3 and (d == "0" or d[0] != "0") for d in digits[1:])
 
 
-def _compile_vendors(source: Source, reasons: dict[str, Reason]) -> dict[str, Vendor]:
+def _compile_vendors(source: Source, reasons: dict[str, Reason]) -> dict[str, tuple[VendorStatus, ...]]:
+    vendors: dict[str, tuple[VendorStatus, ...]] = {}
     nested = source.nested("vendor", "code")
     _once([entry for entry, _ in nested], "key")
-    vendors = {}
-    for entry, inner in nested:
-        codes: dict[str, tuple[VendorStatus, ...]] = {}
-        for code in inner:
+    for entry, codes in nested:
+        key, hosts, marks, said = entry.text("key"), entry.hosts(), entry.literals("marks"), entry.text("source")
+        entry.text("title")
+        entry.taken.add("code")
+        entry.done()
+        if not hosts and not marks:
+            raise entry.error(f"nothing tells the vendor {key!r}", "add hosts = […] or marks = […]")
+        for code in codes:
             written = code.text("code")
-            title, reason, words, fault = code.text("title"), code.reason(reasons), code.literals("words"), code.choice("fault", _FAULTS, "")
+            meaning = VendorStatus(
+                key, written, code.text("title"), code.reason(reasons), hosts, marks, code.literals("words"), code.choice("fault", _FAULTS, ""), said
+            )
             code.done()
             for one in _range(code, written):
                 if not _is_status(one, "X45"):
                     raise code.error(f"{one!r} is no enhanced status code", 'write it as "5.1.1", or "X.1.1" for every class', written)
-                codes[one[2:]] = (*codes.get(one[2:], ()), VendorStatus(one, title, reason, words, fault))
-        key = entry.text("key")
-        vendors[key] = Vendor(key, entry.text("title"), entry.hosts(), entry.literals("marks"), codes, entry.text("source"))
-        entry.taken.add("code")
-        entry.done()
-        if not vendors[key].hosts and not vendors[key].marks:
-            raise entry.error(f"nothing tells the vendor {key!r}", "add hosts = […] or marks = […]")
+                vendors[one[2:]] = (*vendors.get(one[2:], ()), msgspec.structs.replace(meaning, code=one))
     return vendors
 
 

@@ -78,23 +78,19 @@ class Status(Struct, frozen=True, gc=False):
 
 
 class VendorStatus(Struct, frozen=True, gc=False):
-    """What a service or software means by one enhanced status code."""
+    """What a service or software means by an enhanced status code, where the registry says something else or nothing.
 
+    It holds when the host ends in one of `hosts` or one of `marks` is in the squeezed text, and, if it has `words`, one of those is there too.
+    """
+
+    vendor: str
     code: str  # "5.4.1", or "X.4.1" for every class
     title: str
     reason: str
-    words: tuple[str, ...] = ()  # squeezed literals; it holds only when one of them is in the text
+    hosts: tuple[str, ...] = ()  # lower-case suffixes without a leading dot
+    marks: tuple[str, ...] = ()  # squeezed literals
+    words: tuple[str, ...] = ()  # squeezed literals
     fault: str = ""  # where it is not the one of the reason
-
-
-class Vendor(Struct, frozen=True, gc=False):
-    """A service or software with enhanced status codes of its own, known by its host or by marks in the text."""
-
-    key: str
-    title: str
-    hosts: tuple[str, ...]  # lower-case suffixes without a leading dot
-    marks: tuple[str, ...]  # squeezed literals
-    codes: dict[str, tuple[VendorStatus, ...]]  # "4.1" -> meanings, the first that fits speaks
     source: str = ""
 
 
@@ -257,7 +253,7 @@ class Tables(Struct, frozen=True):
     classes: dict[str, str]  # "2", "4", "5" -> title
     subjects: dict[str, str]  # "0" to "7" -> title
     statuses: dict[str, Status]  # "1.1" -> Status
-    vendors: dict[str, Vendor]
+    vendors: dict[str, tuple[VendorStatus, ...]]  # "1.1" -> what services mean by it; the first that fits speaks
     replies: dict[str, tuple[Reply, ...]]
     system: dict[str, SystemResult]
     phrases: tuple[Phrase, ...]
