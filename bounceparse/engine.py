@@ -119,7 +119,7 @@ class Engine:
         if len(poor) == 1 and needs_words(poor[0]):
             reason = find_reason(text)
             if reason:
-                poor[0].diagnostic = f"{poor[0].diagnostic} {reason}".strip()
+                poor[0].diagnostic = f"{reason} ({poor[0].diagnostic})" if poor[0].diagnostic else reason
         return claims, words
 
 

@@ -107,7 +107,7 @@ def _filled(claim: Claim, other: Claim) -> Claim:
     claim.final_address = claim.final_address or other.final_address
     if other.diagnostic and (not claim.diagnostic or _EMPTY_WORDS.fullmatch(claim.diagnostic) is not None):
         mark = claim.diagnostic
-        claim.diagnostic = f"{mark} {other.diagnostic}" if mark[:6].lower() == "x-unix" else other.diagnostic
+        claim.diagnostic = f"{other.diagnostic} ({mark})" if mark[:6].lower() == "x-unix" else other.diagnostic
         claim.spans.update(other.spans)
     elif other.diagnostic and len(other.diagnostic) > len(claim.diagnostic) + 20 and claim.diagnostic.lower().rstrip(" .…")[:200] in other.diagnostic.lower():
         claim.diagnostic = other.diagnostic

@@ -95,9 +95,9 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
         known = claims.get(address)
         if known is None and len(claims) >= limits.RECIPIENTS:
             break
-        if known is None or not (known.reply_code or known.status):  # of several mentions the first that has a reply
+        if known is None or not known.reply_code:  # of several mentions the first that has a reply
             claim = _claim(entry, lines, starts, replies, alone, places)
-            if known is None or claim.reply_code or claim.status or (claim.diagnostic and not known.diagnostic):
+            if known is None or claim.reply_code or (claim.status and not known.status) or (claim.diagnostic and not known.diagnostic):
                 claims[address] = claim
     found = list(claims.values())
     _share(found)
@@ -158,7 +158,7 @@ def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: lis
         answer = _answer_for(entry.address, replies, alone)
     if answer is not None:
         words = answer.text
-    elif alone and (not words or (entry.rank < 3 and _REPLY.search(words) is None)):
+    elif alone and (not words or (words[-1] == ":" and len(words) < 60) or (entry.rank < 3 and _REPLY.search(words) is None)):
         words = find_inline(lines) or words or _labelled(lines)
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
