@@ -430,9 +430,7 @@ def _compile_vendors(source: Source, reasons: dict[str, Reason]) -> dict[str, tu
             raise entry.error(f"nothing tells the vendor {key!r}", "add hosts = […] or marks = […]")
         for code in codes:
             written = code.text("code")
-            meaning = VendorStatus(
-                key, written, code.text("title"), code.reason(reasons), hosts, marks, code.literals("words"), code.choice("fault", _FAULTS, ""), said
-            )
+            meaning = VendorStatus(key, written, code.text("title"), code.reason(reasons), hosts, marks, code.choice("fault", _FAULTS, ""), said)
             code.done()
             for one in _range(code, written):
                 if not _is_status(one, "X45"):

@@ -80,7 +80,7 @@ class Status(Struct, frozen=True, gc=False):
 class VendorStatus(Struct, frozen=True, gc=False):
     """What a service or software means by an enhanced status code, where the registry says something else or nothing.
 
-    It holds when the host ends in one of `hosts` or one of `marks` is in the squeezed text, and, if it has `words`, one of those is there too.
+    It holds when the host is one of `hosts` or below it, or one of `marks` is in the squeezed text.
     """
 
     vendor: str
@@ -89,7 +89,6 @@ class VendorStatus(Struct, frozen=True, gc=False):
     reason: str
     hosts: tuple[str, ...] = ()  # lower-case suffixes without a leading dot
     marks: tuple[str, ...] = ()  # squeezed literals
-    words: tuple[str, ...] = ()  # squeezed literals
     fault: str = ""  # where it is not the one of the reason
     source: str = ""
 
