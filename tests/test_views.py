@@ -18,6 +18,7 @@ from tests import golden
 CASES = golden.fixtures()
 CERTAINTY = {"guess": 0, "likely": 1, "certain": 2}
 CUTS = (0.25, 0.50, 0.75, 0.95)
+STEP = 89  # bytes from one cut to the next, where each place counts
 ATTACHMENT = b"QUJD" * 19 + b"\n"
 
 
@@ -26,7 +27,8 @@ def lf(raw: bytes) -> bytes:
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
-    return {recipient.address.lower(): verdict for recipient, verdict in report.results}
+    """The verdict under every name that its recipient has."""
+    return {name.lower(): verdict for r, verdict in report.results for name in (r.final_address, r.original_address, r.address) if name}
 
 
 def facts(report: Report) -> list[tuple[str, ...]]:
@@ -37,8 +39,9 @@ def facts(report: Report) -> list[tuple[str, ...]]:
 def assert_no_worse(view: Report, whole: Report) -> None:
     """No address is hard that was not, and none that is named in both is more certain."""
     before = verdicts(whole)
-    for address, verdict in verdicts(view).items():
-        was = before.get(address)
+    for recipient, verdict in view.results:
+        address = recipient.address
+        was = before.get(address.lower())
         if verdict.bounce == "hard":
             assert was is not None and was.bounce == "hard", f"{address!r} became hard: {verdict.rule}"
         if was is not None and verdict.bounce == was.bounce and verdict.reason == was.reason:
@@ -86,6 +89,15 @@ def test_line_ends_change_nothing(path: Path, end: bytes) -> None:
 def test_a_cut_never_makes_a_verdict_worse(path: Path, share: float) -> None:
     raw = path.read_bytes()
     assert_no_worse(parse(raw[: int(len(raw) * share)]), parse(raw))
+
+
+@pytest.mark.parametrize("path", CASES, ids=golden.name)
+def test_no_cut_makes_anybody_hard(path: Path) -> None:
+    """An address that was cut in its middle is another address; so is a refusal without its other half another reason."""
+    raw = path.read_bytes()
+    whole = parse(raw)
+    for end in range(0, min(len(raw), 16_384), STEP):
+        assert_no_worse(parse(raw[:end]), whole)
 
 
 @pytest.mark.parametrize("path", CASES, ids=golden.name)
