@@ -7,16 +7,13 @@ A field is null only where the schema says so: `retry_after`, `decision` and `de
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from bounceparse.model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
 from bounceparse.text import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SCHEMA: Final = "bounceparse/1"
 ORIGIN: Final = 4_096  # characters kept of an origin; PATH_MAX of Linux
@@ -99,11 +96,11 @@ _SILENT: Final[dict[Kind, Verdict]] = {
     "bounce": Verdict("soft", "undetermined", "unknown", "guess", ""),
     "delay": Verdict("soft", "undetermined", "unknown", "guess", ""),
     "delivered": Verdict("none", "delivered", "unknown", "likely", ""),
-    "complaint": Verdict("none", "complaint", "unknown", "likely", ""),
+    "complaint": Verdict("none", "feedback_complaint", "unknown", "likely", ""),
     "auto_reply": Verdict("none", "auto_reply", "unknown", "likely", ""),
-    "challenge": Verdict("none", "challenge_response", "unknown", "likely", ""),
+    "challenge": Verdict("soft", "challenge_response", "unknown", "likely", ""),
     "disposition": Verdict("none", "auto_reply", "unknown", "likely", ""),
-    "unsubscribe": Verdict("none", "unsubscribe", "unknown", "likely", ""),
+    "unsubscribe": Verdict("none", "auto_reply", "unknown", "likely", ""),
     "not_bounce": Verdict("none", "", "unknown", "likely", ""),
 }
 """What is said of a message in which nobody is named."""
@@ -114,6 +111,11 @@ _encoder: Final = msgspec.json.Encoder()
 def identify(digest: str, recipient: str) -> str:
     """Return the id of a message and recipient: the same bounce read twice, from any place, has the same one."""
     return "sha256:" + sha256(f"{digest}\n{recipient}".encode(errors="surrogatepass")).hexdigest()
+
+
+def results_of(report: Report) -> tuple[Result, ...]:
+    """Return the results of `report`; where nobody is named, one without an address, so that no message disappears."""
+    return report.results or (Result(_NOBODY, _SILENT[report.kind]),)
 
 
 def records(report: Report, origin: str = "") -> list[Record]:
@@ -129,7 +131,6 @@ def records(report: Report, origin: str = "") -> list[Record]:
         if found == _NO_ORIGINAL
         else RecordOriginal(found.message_id, found.sender, found.subject, found.date, found.list_id, found.headers)
     )
-    results: Iterable[Result] = report.results or (Result(_NOBODY, _SILENT[report.kind]),)
     return [
         Record(
             SCHEMA,
@@ -161,7 +162,7 @@ def records(report: Report, origin: str = "") -> list[Record]:
             report.flaws,
             None,
         )
-        for recipient, verdict in results
+        for recipient, verdict in results_of(report)
     ]
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, Stop
 from bounceparse.cli.settings import FORMATS
-from bounceparse.model import Kind
 
 if TYPE_CHECKING:
     from bounceparse.engine import Engine
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
+KINDS: Final = ("bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce")
 BOUNCES: Final = ("hard", "soft")
 _AGO: Final = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -76,6 +74,8 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         self.late = late
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from datetime import UTC, datetime, timedelta
+
         ago = _AGO.fullmatch(value)
         try:
             if ago:

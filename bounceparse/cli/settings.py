@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -52,13 +51,14 @@ def find_config() -> str | None:
     if named:
         return named
     folder = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if sys.platform == "win32" else None)
-    usual = Path(folder or Path.home() / ".config") / "bounceparse" / "config.toml"
-    return str(usual) if usual.is_file() else None
+    usual = os.path.join(folder or os.path.expanduser("~/.config"), "bounceparse", "config.toml")  # noqa: PTH111, PTH118
+    return usual if os.path.isfile(usual) else None  # noqa: PTH113
 
 
 def load_config(path: str) -> dict[str, Any]:
     """Return the settings of a TOML file, checked; raises Stop with file, line, what is wrong and how to mend it."""
     import tomllib
+    from pathlib import Path
 
     try:
         content = Path(path).read_text("utf-8")

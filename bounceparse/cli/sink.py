@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Final
 
 from bounceparse.cli.exits import CANNOT_CREATE, Stop, Whole
@@ -78,7 +77,7 @@ def open_sink(path: str | None, no_colour: bool) -> Iterator[Sink]:
             yield sink
         return
     try:
-        file = Path(path).open("wb")  # noqa: SIM115  # closed below
+        file = open(path, "wb")  # noqa: PTH123, SIM115  # closed below; pathlib costs more to load than the command to run
     except OSError as error:
         raise Stop(CANNOT_CREATE, f"cannot create {path}: {(error.strerror or str(error)).lower()}") from None
     with file:

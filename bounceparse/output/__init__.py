@@ -5,9 +5,10 @@ A writer gives `head`, then `render(rows)` for each batch of records with `join`
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bounceparse.record import Record
+if TYPE_CHECKING:
+    from bounceparse.record import Record
 
 
 class Writer(Protocol):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import textwrap
 from collections.abc import Iterable
 from typing import IO, Final, Literal
 
@@ -33,6 +31,8 @@ class Terminal(Struct, frozen=True):
 
     def wrap(self, text: str, indent: int, first: int | None = None) -> list[str]:
         """Return `text` as lines that fit behind `indent` blanks; the first line has its own indent when `first` is given, and is not indented."""
+        import textwrap
+
         width = max(30, (self.width or WIDTH) - 1)
         wrapped = textwrap.wrap(
             show(text), width, initial_indent=" " * (indent if first is None else first), subsequent_indent=" " * indent, break_on_hyphens=False
@@ -47,8 +47,12 @@ def look_at(stream: IO[str] | IO[bytes], no_colour: bool = False) -> Terminal:
             return Terminal()
     except ValueError:  # closed
         return Terminal()
-    width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return Terminal(max(40, width), not (no_colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"))
+    asked = os.environ.get("COLUMNS", "")
+    try:
+        width = int(asked) if asked.isdigit() else os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        width = 0
+    return Terminal(max(40, width or WIDTH), not (no_colour or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"))
 
 
 def show(text: str) -> str:
