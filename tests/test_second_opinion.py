@@ -17,12 +17,19 @@ from tests import golden
 CASES = golden.fixtures()
 
 # Where flufl.bounce names an address that we do not, and why we are right. An entry that is no longer true fails.
-DIFFERENCES: dict[str, str] = {}
+DIFFERENCES = {
+    "ezmlm/02-subscriber-warning.eml": "The list asks the subscriber himself; the bounce in his mail is a copy of an old one.",
+    "generic/08-bounce-of-a-bounce.eml": "The bounce that came back names an address of its own; nobody wrote to that one this time.",
+    "rfc3464/04-xtext-original-recipient.eml": "The Original-Recipient is in xtext (RFC 3461 4); flufl.bounce takes it undecoded.",
+    "rfc3464/05-imceaex.eml": "An address of Exchange in the form IMCEAEX ends for flufl.bounce at its first equals sign.",
+    "rfc3464/06-folded-inside-words.eml": "The field is folded in the middle of a word; flufl.bounce keeps the blank in the address.",
+}
 
 
 def named_by_flufl(raw: bytes) -> set[str]:
     temporary, permanent = all_failures(message_from_bytes(raw))
-    return {(a.decode("latin-1") if isinstance(a, bytes) else a).lower() for a in (*temporary, *permanent)}
+    named = ((a.decode("latin-1") if isinstance(a, bytes) else a) for a in (*temporary, *permanent))
+    return {address.lower().rstrip(".") for address in named if address}
 
 
 def named_by_us(raw: bytes) -> set[str]:
