@@ -22,7 +22,7 @@ from bounceparse.landmarks import Landmarks
 from bounceparse.model import Claim, Message, Original, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge, needs_words
 from bounceparse.tables import Dialect, Tables, load_tables
-from bounceparse.text import printable
+from bounceparse.text import printable, squeeze
 from bounceparse.wire.address import find_addresses, read_address
 from bounceparse.wire.dates import read_date
 from bounceparse.wire.headers import decode_field
@@ -54,7 +54,7 @@ class Engine:
         gathered = gather(message, found)
         signs = self._read_signs(gathered)
         claims, words = self._claims(message, gathered, signs, found)
-        kind = decide_kind(gathered, claims, words, signs)
+        kind = decide_kind(gathered, claims, words, signs, self._names_reason)
         if kind in ("bounce", "delay") and not claims and not words:
             words = _last_resort(message, gathered, found)
         results: tuple[Result, ...] = ()
@@ -98,6 +98,10 @@ class Engine:
         text = gathered.text[: _SURVEYED_DSN if gathered.report == "dsn" else _SURVEYED]
         return read_signs(self._landmarks, headers, sender[: limits.FIELD], subject[: limits.FIELD], text)
 
+    def _names_reason(self, words: list[Claim]) -> bool:
+        landmarks = self._landmarks
+        return any(landmarks.matches(landmarks.find(squeeze(claim.diagnostic))) for claim in words if claim.diagnostic)
+
     def _claims(self, message: Message, gathered: Gathered, signs: Signs, found: list[str]) -> tuple[list[Claim], list[Claim]]:
         """Return the claims of the machine part, and those of lesser sources where it is missing or says too little."""
         claims = gathered.claims
@@ -131,7 +135,8 @@ def _ignored(headers: dict[str, str]) -> frozenset[str]:
 
 def _domain_of(gathered: Gathered) -> str:
     """Return the domain that completes a bare local part: that of the reporting host's From."""
-    return find_addresses(gathered.headers.get("from", "") + " ")[0].rpartition("@")[2] if "@" in gathered.headers.get("from", "") else ""
+    named = find_addresses(gathered.headers.get("from", ""))
+    return named[0].rpartition("@")[2] if named else ""
 
 
 def _with_header(words: list[Claim], value: str) -> list[Claim]:

@@ -7,6 +7,7 @@ alone. Delay notices and success reports are told apart from failures by Action 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -43,15 +44,14 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     first, second = len(head), len(head) + len(title)
     words: set[str] = set()
     claims: dict[int, list[int]] = {}  # dialect number -> [groups that hold, length of the literals]
-    signs_of, claims_of, phrases = landmarks.signs, landmarks.claims, landmarks.phrases
-    for literal, start, end in landmarks.find(head + title + squeeze(text)):
+    surveyed = landmarks.surveyed
+    for literal, start, end in landmarks.survey(head + title + squeeze(text), True):  # a smaller automaton: its hits cost more than the pass
         place = 0 if end <= first else 1 if end <= second else 2
-        for kind, where in signs_of.get(literal, ()):
+        signs, claimed = surveyed[literal]
+        for kind, where in signs:
             if where == place:
                 words.add(f"{kind}@{_PLACES[place]}")
-        if place == 2 and literal in phrases:
-            words.add("reason@text")
-        for number, group in claims_of.get(literal, ()):
+        for number, group in claimed:
             if group == place:
                 held = claims.setdefault(number, [0, 0])
                 if not held[0] & 1 << group:
@@ -74,8 +74,11 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     return Signs(frozenset(words), dialect.name, dialect.kind)
 
 
-def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs) -> Kind:
-    """Return the kind of a message, from its machine part, its headers and the signs in it."""
+def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
+    """Return the kind of a message, from its machine part, its headers and the signs in it.
+
+    `names_reason` says whether the words beside an address are those of a known reason; it is asked only where nothing else decides.
+    """
     if gathered.feedback or gathered.report == "feedback":
         return "complaint"
     if signs.dialect_kind:
@@ -84,7 +87,7 @@ def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], sig
         return _by_action(claims, signs)
     if gathered.report == "disposition":
         return "bounce" if gathered.refused else "disposition"
-    return _by_words(gathered, words, signs)
+    return _by_words(gathered, words, signs, names_reason)
 
 
 def _by_action(claims: list[Claim], signs: Signs) -> Kind:
@@ -105,7 +108,7 @@ def _action_of(claim: Claim, signs: Signs) -> str:
     return "failed"
 
 
-def _by_words(gathered: Gathered, words: list[Claim], signs: Signs) -> Kind:
+def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
     seen = signs.words
     headers = gathered.headers
     null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
@@ -129,7 +132,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs) -> Kind:
         return _failure_or_delay(seen)
     if _is_automatic(headers, seen) and not daemon:
         return "auto_reply"
-    if words and (daemon or null_path or "failure@subject" in seen) and ("reason@text" in seen or any(claim.reply_code or claim.status for claim in words)):
+    if words and (daemon or null_path or "failure@subject" in seen) and (any(claim.reply_code or claim.status for claim in words) or names_reason(words)):
         return "bounce"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"

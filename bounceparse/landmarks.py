@@ -38,7 +38,7 @@ class Landmarks:
 
     __slots__ = (
         *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "literals", "marks", "needed"),
-        *("phrases", "signs", "system", "tokens"),
+        *("phrases", "signs", "survey", "surveyed", "system", "tokens"),
     )
 
     def __init__(self, tables: Tables) -> None:
@@ -85,6 +85,11 @@ class Landmarks:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)
         self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
+        surveyed = sorted(self.signs.keys() | self.claims.keys())
+        self.surveyed: list[tuple[tuple[tuple[str, int], ...], tuple[tuple[int, int], ...]]] = [
+            (self.signs.get(literal, ()), self.claims.get(literal, ())) for literal in surveyed
+        ]  # signs and claims by the ids that `survey` gives
+        self.survey = AhoCorasick([self.literals[literal] for literal in surveyed] or ("\x00",)).find_matches_as_indexes
 
     def _add_phrase(self, phrase: Phrase) -> None:
         *earlier, last = [self._id(piece) for piece in phrase.words]

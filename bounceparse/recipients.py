@@ -20,6 +20,8 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
 _EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*(?:unknown|x-unix|n/?a|smtp|none|expired)?[^a-zA-Z\u0080-\uffff]*", re.I)
+_PHASE_MARKS: Final = ("in reply to", "after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO", "_TO]", "_FROM]", "[DATA", "(state ", "like recipient", "failed on DATA")
+"""Words of which a notice that names the SMTP phase has one; looking for them first saves most texts the patterns."""
 _BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
 _FIELDS: Final = (
     ("final-recipient", "Final-Recipient", "final_address"),
@@ -126,7 +128,7 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
     command = claim.command
     if not command:
         command = read_phase(diagnostic) if diagnostic else ""
-        if not command and text:
+        if not command and text and any(mark in text for mark in _PHASE_MARKS):
             command = read_phase(text)
     return Recipient(
         printable(address_of(claim), limits.ADDRESS),
@@ -152,6 +154,8 @@ def better_status(field: str, said: str, diagnostic: str) -> str:
         return field
     if not field:
         return said
+    if said[2:] == "0.0":
+        return field
     if field[2:] in _GENERIC:
         return said
     if said[2:] in _GENERIC and said[0] == field[0]:

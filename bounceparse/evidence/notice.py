@@ -8,6 +8,8 @@ stands beside the entry or under it; a quoted SMTP reply that belongs to the add
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache, partial
 from itertools import accumulate
 from typing import Final
 
@@ -83,7 +85,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     entries = _find_entries(lines, ignored)
     if not entries:
         return []
-    replies = read_transcript(lines)
+    replies = cache(partial(read_transcript, lines))  # most entries have their reply beside them
     best = max(entry.rank for entry in entries)
     entries = [entry for entry in entries if entry.rank == best]
     starts = {entry.line: entry.address.lower() for entry in entries}
@@ -151,11 +153,11 @@ class _Places:
         return (self._begins[first], self._begins[end] - 1) if self._known else None
 
 
-def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: list[Answer], alone: bool, places: _Places) -> Claim:
+def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Callable[[], list[Answer]], alone: bool, places: _Places) -> Claim:
     words, end = _beside(entry, lines, starts)
-    answer = _answer_before(entry, replies) if entry.shape == "sendmail" else None
+    answer = _answer_before(entry, replies()) if entry.shape == "sendmail" else None
     if answer is None and _REPLY.search(words) is None:
-        answer = _answer_for(entry.address, replies, alone)
+        answer = _answer_for(entry.address, replies(), alone)
     if answer is not None:
         words = answer.text
     elif alone and (not words or (words[-1] == ":" and len(words) < 60) or (entry.rank < 3 and _REPLY.search(words) is None)):

@@ -44,7 +44,8 @@ def cut_original(text: str) -> tuple[str, str]:
 
 def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
     """Return what the header of a returned message says; `wanted` are the names of further fields to keep, as asked for by the caller."""
-    block = block[: limits.TEXT]
+    stop = block.find("\n\n", 1)
+    block = block[: min(stop, limits.TEXT) + 1 if stop > 0 else limits.TEXT]
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(block):
         fields.setdefault(name.lower(), value)
