@@ -62,4 +62,5 @@ def test_classifying_replies(publish: Publish) -> None:
 
 def test_import(publish: Publish) -> None:
     yardstick = "import email.parser"
-    publish("a fresh interpreter, an import", import_times([yardstick, "import bounceparse"], yardstick))
+    first = "import bounceparse; bounceparse.parse(b'')"  # the tables are loaded when they are first needed
+    publish("a fresh interpreter, an import", import_times([yardstick, "import bounceparse", first], yardstick))
