@@ -72,9 +72,10 @@ _LATIN: Final = (
 _HIGH: Final = re.compile(rb"[\x80-\xff]")
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]{3,}")
 _STRAY: Final = re.compile("[\udc80-\udcff]")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII_BYTES: Final = bytes(range(128))
 _ASCII_CHARACTERS: Final = dict.fromkeys(range(128))
+_CUT: Final = ("unexpected end of data", "incomplete multibyte sequence", "truncated data")  # what the codecs say of a cut character
 _SAMPLE: Final = 2_048  # bytes that a guess looks at
 _ESCAPES: Final = re.compile(rb"\x1b(\$[@B]|\$\(?[A-DOPQ]|\([A-Z])")
 _GR: Final = bytes(c | 0x80 if 0x21 <= c <= 0x7E else c for c in range(256))
@@ -139,13 +140,14 @@ def _read(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
     except UnicodeDecodeError as error:
-        if error.start == 0 or error.start < len(data) - 3:
+        if error.reason not in _CUT or error.start < len(data) - 3:
             return None
         cut = error.start
     try:
-        return data[:cut].decode(codec)
+        text = data[:cut].decode(codec)
     except UnicodeDecodeError:
         return None
+    return None if text.isascii() else text  # one 8-bit byte at the end is more likely a Latin letter
 
 
 def _guess(data: bytes, codec: str) -> str:
@@ -232,4 +234,4 @@ def _read_utf7(match: re.Match[str]) -> str:
         text = binascii.a2b_base64(run + "=" * (-len(run) % 4)).decode("utf-16-be")
     except (binascii.Error, UnicodeDecodeError):
         return match[0]
-    return match[0] if _SURROGATE.search(text) or not text.replace("\n", "").replace("\r", "").isprintable() else text
+    return text if _NO_TEXT.search(text) is None else match[0]

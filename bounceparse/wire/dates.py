@@ -96,7 +96,7 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None, zone: str 
 
 
 def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int, offset: int) -> str:
-    if not (1 <= month <= 12 and 1 <= day and (day <= 28 or day <= _length(year, month)) and year and hour <= 23 and minute <= 59 and second <= 60):
+    if not (1 <= month <= 12 and day >= 1 and (day <= 28 or day <= _length(year, month)) and year and hour <= 23 and minute <= 59 and second <= 60):
         return ""
     if second == 60:
         second = 59

@@ -97,7 +97,7 @@ def _read_base64(data: bytes) -> tuple[bytes, bool]:
         return binascii.a2b_base64(data.translate(None, _BLANKS), strict_mode=True), True
     except binascii.Error:
         kept = list(map(_base64_line, data.split(b"\n")))
-    if sum(map(len, kept)) * 2 < len(data.translate(None, _BLANKS)):
+    if sum(map(len, kept)) * 4 < len(data.translate(None, _BLANKS)):
         return data, False  # plain text with the wrong label
     decoded = []
     for piece in _PADDING.split(b"".join(kept)):  # several encoded texts may stand one after another

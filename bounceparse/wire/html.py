@@ -12,21 +12,16 @@ from typing import Final
 
 from bounceparse import limits
 
-_TAGS: Final = 4_000  # tags of one page that lexbor is given
+_TAGS: Final = 2_500  # tags of one page that lexbor is given
 _SOFT: Final = (
     "div|tr|li|dt|dd|dl|table|tbody|thead|tfoot|caption|section|article|header|footer|main|nav|address|center|form|fieldset|option|body|html|title"
 )
 _MARKED: Final = re.compile(rf"<(?:/?(?:(p|h[1-6]|ul|ol|blockquote|pre|hr)|({_SOFT}))\b|(br)\b|(t[dh])\b)", re.I)
 _PRE: Final = re.compile(r"<pre\b.*?(?:</pre|\Z)", re.I | re.S)
 _LINES: Final = str.maketrans("\t\n\r\f\v\xa0", "      ")
-_BLANKS: Final = re.compile(r" {2,}")
-_INVISIBLE: Final = dict.fromkeys([*range(9), 11, 13, *range(14, 32), *range(127, 160), 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF]) | {0xA0: 32}
 _BARE_ADDRESS: Final = re.compile(r"<(?=(?:mailto:)?[^\s<>@\"'=]{1,100}@[^\s<>@\"'=]{1,255}>)")
-_CELLS: Final = re.compile(r" ?\t[ \t]*")
-_EDGES: Final = re.compile(r"[ \t]?([\n\f])[ \t]*")
-_BR_AT_END: Final = re.compile(r"\n\f+")
-_SOFTS: Final = re.compile(r"\f+")
-_EMPTY_LINES: Final = re.compile(r"\n{3,}")
+_CONTROLS: Final = dict.fromkeys([*range(9), *range(14, 28), 127])
+_INVISIBLE: Final = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
 _DROPPED: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|head|title)\b.*?(?:</\1\b[^>]*>|\Z)", re.I | re.S)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>?|<![^<>]*>?")
 _ENTITY: Final = re.compile(r"&(?:#(?:([0-9]{1,7})|[xX]([0-9A-Fa-f]{1,6}))|(amp|lt|gt|quot|apos|nbsp));?", re.I)
@@ -94,7 +89,23 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _tidy(text: str) -> str:
-    text = _BLANKS.sub(" ", text.translate(_INVISIBLE))
-    text = _EDGES.sub(r"\1", _CELLS.sub("\t", text)).strip(" \t\n\f")
-    text = _SOFTS.sub("\n", _BR_AT_END.sub("\n", text))
-    return _EMPTY_LINES.sub("\n\n", text).replace("\t", "  ")
+    """Turn the marks into lines: an empty line stays when a hard break ends it, and only one of several."""
+    text = text.translate(_CONTROLS) if text.isascii() else _INVISIBLE.sub("", text)
+    squeeze = _squeeze_cells if "\t" in text else _squeeze
+    lines = [""]
+    for piece in text.split("\n"):
+        if "\f" in piece:
+            *soft, piece = piece.split("\f")
+            lines.extend(filter(None, map(squeeze, soft)))
+        line = squeeze(piece)
+        if line or lines[-1]:
+            lines.append(line)
+    return "\n".join(lines).strip("\n")
+
+
+def _squeeze(line: str) -> str:
+    return " ".join(line.split())
+
+
+def _squeeze_cells(line: str) -> str:
+    return "  ".join(filter(None, map(_squeeze, line.split("\t")))) if "\t" in line else " ".join(line.split())
