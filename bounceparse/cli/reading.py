@@ -48,13 +48,17 @@ class Select(Struct, frozen=True):
     def everything(self) -> bool:
         return not (self.kinds or self.bounces or self.since or self.until or self.labels)
 
+    def wants(self, row: Record) -> bool:
+        """Whether a record is wanted; one without a time is not where a time was asked for."""
+        if (self.since or self.until) and not (row.arrived and self.since <= row.arrived <= (self.until or "~")):
+            return False
+        return not (self.kinds or self.bounces) or row.kind in self.kinds or (row.bounce in self.bounces and row.kind in ("bounce", "delay"))
+
     def rows(self, report: Report, origin: str) -> list[Record]:
         """Return the records of a report that are wanted."""
-        if (self.since or self.until) and not (self.since <= report.arrived <= (self.until or "~") and report.arrived):
-            return []
         rows = records(report, origin)
-        if self.kinds or self.bounces:
-            rows = [row for row in rows if row.kind in self.kinds or (row.bounce in self.bounces and row.kind in ("bounce", "delay"))]
+        if self.kinds or self.bounces or self.since or self.until:
+            rows = [row for row in rows if self.wants(row)]
         if self.labels:
             rows = [replace(row, reason=self.labels.get(row.reason, row.reason)) for row in rows]
         return rows

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from bounceparse.intake.archive import Chained, members, unpacked
 from bounceparse.intake.eml import BLOCK, KEEP, Read, read_eml
@@ -33,7 +34,14 @@ def read(paths: Iterable[str], recurse: bool, on_failure: OnFailure) -> Iterator
 
 def read_stdin(on_failure: OnFailure) -> Iterator[Mail]:
     """Yield (origin, bytes) for each message on standard input."""
-    yield from read_open("-", lambda size: os.read(0, size), on_failure)
+    yield from read_open("-", stdin_reader(), on_failure)
+
+
+def stdin_reader() -> Read:
+    """Return a reader of standard input that gives what is there and waits only when there is nothing."""
+    stdin: Any = sys.stdin.buffer
+    read: Read = stdin.read1
+    return read
 
 
 def read_open(origin: str, read: Read, on_failure: OnFailure) -> Iterator[Mail]:

@@ -41,5 +41,5 @@ def tell(head: bytes) -> Form:
     if start.startswith(b"From "):
         return "mbox"
     if start[:1] in b"{[" and start:
-        return "records" if start.replace(b" ", b"").startswith(_RECORD) else "other"
+        return "records" if start.lstrip(b"[ \t\r\n").replace(b" ", b"").startswith(_RECORD) else "other"
     return "eml"

@@ -1,0 +1,255 @@
+"""stats: what a pile of mail or records comes to."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+import msgspec
+from msgspec import Struct
+
+from bounceparse.batch import run
+from bounceparse.cli.options import Words, build_engine, format_option, input_options, output_option, select_options
+from bounceparse.cli.reading import Ending, Select, check_paths, selection
+from bounceparse.cli.sink import Sink, open_sink
+from bounceparse.cli.state import Progress, state_of
+from bounceparse.intake import Failure, weigh
+from bounceparse.intake.files import stdin_reader
+from bounceparse.intake.form import HEAD, tell
+from bounceparse.intake.records import read_records
+from bounceparse.model import Report
+from bounceparse.output.csv import cell, lines
+from bounceparse.output.terminal import BOUNCE_TONE, Terminal, columns, fit, show
+from bounceparse.record import Record
+
+if TYPE_CHECKING:
+    from bounceparse.engine import Engine
+
+BY: Final = ("reason", "bounce", "fault", "provider", "domain", "status", "day", "kind", "certainty", "dialect", "reply_code", "rule")
+USUAL: Final = ("reason", "fault", "provider", "domain")
+SHOWN: Final = 12  # rows of one table; the rest is one line, unless --top says otherwise
+NAME: Final = 34  # columns of the longest name
+BAR: Final = 24  # columns of the longest bar
+
+FAILED: Final = {"hard": "hard", "soft": "soft", "delay": "delayed", "none": "without failure"}
+TITLES: Final = {
+    "bounce": ("bounce", "bounces"),
+    "delay": ("delay", "delays"),
+    "delivered": ("success", "successes"),
+    "complaint": ("complaint", "complaints"),
+    "auto_reply": ("automatic reply", "automatic replies"),
+    "challenge": ("challenge", "challenges"),
+    "disposition": ("receipt", "receipts"),
+    "unsubscribe": ("unsubscribe request", "unsubscribe requests"),
+    "not_bounce": ("no bounce", "no bounces"),
+}
+_DATED: Final = ("day",)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH…|-]")
+@click.option("--by", multiple=True, type=Words(BY), metavar="|".join(BY[:7]), help=f"What to count by; repeatable. Also {', '.join(BY[7:])}.")
+@click.option("--top", type=click.IntRange(1), default=SHOWN, show_default=True, help="Rows of each table on a terminal.")
+@input_options
+@select_options
+@format_option
+@output_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    by: tuple[tuple[str, ...], ...],
+    top: int,
+    recurse: bool,
+    jobs: int | Literal["auto"],
+    rules: tuple[str, ...],
+    headers: tuple[str, ...],
+    only: tuple[str, ...] | None,
+    since: str | None,
+    until: str | None,
+    format: str,
+    output: str | None,
+) -> None:
+    """Count recipients by reason and more. PATH holds mail, or records that `parse -f jsonl` wrote.
+
+    What failed is counted: bounces and delays. For complaints, automatic replies and the rest use --by kind, or --only.
+    """
+    state = state_of(ctx)
+    paths = check_paths(paths, recurse, ctx)
+    engine = build_engine(rules)
+    select = selection(only, since, until)
+    wanted = tuple(dict.fromkeys(name for group in by for name in group)) or USUAL
+    count = Count(wanted, _providers(engine), bool(only))
+    ending = Ending(state)
+    progress = Progress(state, weigh(paths))
+    try:
+        for path in paths:
+            for rows in _rows(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
+                ending.read += 1
+                for row in rows:
+                    count.add(row)
+    finally:
+        state.clear()
+    with open_sink(output, state.no_colour) as sink:
+        _write(format, sink, count, wanted, top)
+    ctx.exit(ending.code())
+
+
+def _rows(
+    path: str,
+    select: Select,
+    engine: Engine,
+    recurse: bool,
+    jobs: int | Literal["auto"],
+    on_failure: Callable[[Failure], None],
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[list[Record]]:
+    """Yield the wanted records of each message, or each record that was written before."""
+    source: Any = path
+    if path == "-":
+        from bounceparse.intake.archive import Chained
+
+        reader = stdin_reader()
+        head = reader(1 << 16)
+        while head and len(head) < HEAD and (more := reader(1 << 16)):
+            head += more
+        stream = Chained(head, reader)
+        if tell(head) == "records":
+            yield from ([row] for row in read_records(lambda size: stream.read(size) or b"", path, on_failure) if select.wants(row))
+            return
+        source = stream
+    elif os.path.isfile(path):  # noqa: PTH113
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                if tell(file.read(HEAD)) == "records":
+                    file.seek(0)
+                    yield from ([row] for row in read_records(file.read, path, on_failure) if select.wants(row))
+                    return
+        except OSError:  # told below, when it is read
+            source = path
+    step: Callable[[Report, str], list[Record]] = select.rows
+    for rows in run([source], step, engine=engine, recurse=recurse, jobs=jobs, on_progress=on_progress):
+        if isinstance(rows, Failure):
+            on_failure(rows)
+        else:
+            yield rows
+
+
+def _providers(engine: Engine) -> dict[str, str]:
+    """Return host suffix → title of the providers."""
+    return {host: provider.title for provider in engine.tables.providers for host in provider.hosts}
+
+
+class Count:
+    """The numbers."""
+
+    def __init__(self, by: tuple[str, ...], providers: dict[str, str], everything: bool) -> None:
+        self.recipients = 0
+        self.kinds: Counter[str] = Counter()
+        self.bounces: Counter[str] = Counter()
+        self.by: dict[str, Counter[str]] = {name: Counter() for name in by}
+        self._providers = providers
+        self._everything = everything
+
+    def add(self, row: Record) -> None:
+        self.recipients += 1
+        self.kinds[row.kind] += 1
+        failed = row.kind in ("bounce", "delay")
+        if failed:
+            self.bounces["delay" if row.kind == "delay" else row.bounce] += 1
+        for name, counter in self.by.items():
+            if failed or self._everything or name == "kind":
+                counter[self.value(row, name)] += 1
+
+    def value(self, row: Record, name: str) -> str:
+        """Return what `row` is counted under."""
+        if name == "domain":
+            return row.recipient.rpartition("@")[2].lower()
+        if name == "day":
+            return row.arrived[:10]
+        if name == "provider":
+            return self._provider(row.remote_mta) or self._provider(row.recipient.rpartition("@")[2].lower()) or "other"
+        found: str = getattr(row, name)
+        return found
+
+    def _provider(self, host: str) -> str:
+        while host:
+            if host in self._providers:
+                return self._providers[host]
+            host = host.partition(".")[2]
+        return ""
+
+    def ranked(self, name: str) -> list[tuple[str, int]]:
+        """Return names and counts, most first; days in their order."""
+        items = self.by[name].items()
+        return sorted(items) if name in _DATED else sorted(items, key=lambda item: (-item[1], item[0]))
+
+
+class Row(Struct, frozen=True):
+    """One line of the data."""
+
+    by: str
+    value: str
+    count: int
+    share: float
+
+
+def _write(format: str, sink: Sink, count: Count, by: tuple[str, ...], top: int) -> None:
+    if format == "auto":
+        format = "table" if sink.terminal.width else "jsonl"
+    if format == "table":
+        sink.frame("".join(f"{line.rstrip()}\n" for line in _tables(sink.terminal, count, by, top)).encode(errors="replace"))
+        return
+    rows = [
+        Row(name, value, number, round(number / count.by[name].total(), 4)) for name in by for value, number in count.ranked(name)
+    ]
+    if format == "csv":
+        sink.frame(lines([["by", "value", "count", "share"], *([cell(row.by), cell(row.value), row.count, row.share] for row in rows)]))
+    elif format == "json":
+        sink.frame(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")
+    else:
+        sink.frame(msgspec.json.Encoder().encode_lines(rows))
+
+
+def _tables(terminal: Terminal, count: Count, by: tuple[str, ...], top: int) -> Iterator[str]:
+    kinds = ", ".join(f"{number:,} {_plural(word, number)}" for word, number in count.kinds.most_common())
+    first, *more = terminal.wrap(f"{count.recipients:,} {'record' if count.recipients == 1 else 'records'}: {kinds or 'none wanted'}", 2, 0)
+    yield terminal.paint(first, "bold")
+    yield from more
+    failed = count.bounces.total()
+    shares = [(word, title) for word, title in FAILED.items() if count.bounces[word]]
+    if shares:
+        parts = [terminal.paint(f"{count.bounces[word]:,} {title} ({_share(count.bounces[word], failed)})", BOUNCE_TONE[word]) for word, title in shares]
+        yield f"of what failed {', '.join(parts)}"
+    for name in by:
+        yield from _table(terminal, name, count.ranked(name), top)
+
+
+def _plural(kind: str, number: int) -> str:
+    one, many = TITLES[kind]
+    return one if number == 1 else many
+
+
+def _table(terminal: Terminal, name: str, ranked: list[tuple[str, int]], top: int) -> Iterator[str]:
+    total = sum(number for _, number in ranked)
+    if not total:
+        return
+    kept = ranked[-top:] if name in _DATED else ranked[:top]
+    rest = total - sum(number for _, number in kept)
+    most = max(number for _, number in kept)
+    width = min(NAME, max(columns(show(value)) for value, _ in [*kept, (name, 0), ("(not said)", 0)]))
+    yield ""
+    yield terminal.paint(f"  {fit(name.replace('_', ' '), width)}  {'count':>9}  share", "bold")
+    for value, number in kept:
+        bar = "█" * (number * BAR // most) if number * BAR // most else "▏"
+        yield f"  {fit(show(value) or '(not said)', width)}  {number:>9,}  {_share(number, total):>5}  {terminal.paint(bar, 'dim')}"
+    if rest:
+        yield terminal.paint(f"  {fit(f'{len(ranked) - len(kept):,} more', width)}  {rest:>9,}  {_share(rest, total):>5}", "dim")
+
+
+def _share(part: int, whole: int) -> str:
+    percent = 100 * part / whole if whole else 0
+    return f"{percent:.0f} %" if percent >= 1 or not part else "<1 %"
