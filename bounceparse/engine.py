@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bounceparse import flaws, limits
 from bounceparse.evidence.dialect import read_dialect
@@ -27,6 +26,9 @@ from bounceparse.wire.address import find_addresses, read_address
 from bounceparse.wire.dates import read_date
 from bounceparse.wire.headers import decode_field
 from bounceparse.wire.mime import read_message
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SURVEYED: Final = 12_000  # characters of a notice that are searched for landmarks; daemons say what they have to say before that
 _SURVEYED_DSN: Final = 2_000  # with a machine part only the dialect is wanted
@@ -63,12 +65,10 @@ class Engine:
         if kind != "not_bounce":
             recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()
             flawed = gathered.forwarded or not flaws.CUTS.isdisjoint(found)
+            text = gathered.text if len(recipients) == 1 else ""  # what is written for people speaks only for one
             judge = self._judge.judge
             results = tuple(
-                [
-                    Result(recipient, judge(recipient, kind=kind, text=gathered.text, dialect=signs.dialect, flawed=flawed))
-                    for recipient in recipients
-                ]
+                [Result(recipient, judge(recipient, kind=kind, text=text, dialect=signs.dialect, flawed=flawed)) for recipient in recipients]
             )
         original = read_original(gathered.original, self.headers) if gathered.original else Original()
         arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")

@@ -20,7 +20,9 @@ from bounceparse.text import squeeze
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
 _AUTO: Final = re.compile(r"auto-(?:replied|generated|notified)", re.I)
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
-_QUOTED: Final = re.compile(r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M)
+_QUOTED: Final = re.compile(
+    r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
+)
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -128,11 +130,15 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
         return _failure_or_delay(seen)
     if (daemon or null_path) and (failing or "delay@subject" in seen or "delay@text" in seen) and (daemon or words):
         return _failure_or_delay(seen)
-    if titled and (words or gathered.original):
+    if titled and (gathered.original or (words and "list-id" not in headers and "list-unsubscribe" not in headers)):
         return _failure_or_delay(seen)
     if _is_automatic(headers, seen) and not daemon:
         return "auto_reply"
-    if words and (daemon or null_path or "failure@subject" in seen) and (any(claim.reply_code or claim.status for claim in words) or names_reason(words)):
+    if (
+        words
+        and (daemon or null_path or "failure@subject" in seen)
+        and (any(claim.reply_code or claim.status for claim in words) or names_reason(words))
+    ):
         return "bounce"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"

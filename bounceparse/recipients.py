@@ -20,7 +20,20 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
 _EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*(?:unknown|x-unix|n/?a|smtp|none|expired)?[^a-zA-Z\u0080-\uffff]*", re.I)
-_PHASE_MARKS: Final = ("in reply to", "after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO", "_TO]", "_FROM]", "[DATA", "(state ", "like recipient", "failed on DATA")
+_PHASE_MARKS: Final = (
+    "in reply to",
+    "after RCPT",
+    "after MAIL",
+    "after DATA",
+    "after end of",
+    "after EHLO",
+    "_TO]",
+    "_FROM]",
+    "[DATA",
+    "(state ",
+    "like recipient",
+    "failed on DATA",
+)
 """Words of which a notice that names the SMTP phase has one; looking for them first saves most texts the patterns."""
 _BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
 _FIELDS: Final = (
@@ -76,15 +89,16 @@ def merge(message: Message, claims: list[Claim], words: list[Claim], action: str
 def _complete(by_address: dict[str, Claim], nameless: list[Claim], words: list[Claim]) -> None:
     """Fill what the best source lacks from the others: first by address, then, where there is only one of each, by position."""
     left = []
+    known: Claim | None
     for word in words:
         address = address_of(word).lower()
         known = by_address.get(address) or next((claim for claim in by_address.values() if claim.final_address.lower() == address), None)
         if known is not None:
             _filled(known, word)
-        elif word.address and word.final_address and word.final_address.lower() in by_address:
+        elif word.original_address and word.final_address.lower() in by_address:
             claim = by_address.pop(word.final_address.lower())
             by_address[address] = _filled(claim, word)
-            claim.original_address = word.address
+            claim.original_address = word.original_address
         else:
             left.append(word)
     if left and not by_address:
@@ -111,7 +125,11 @@ def _filled(claim: Claim, other: Claim) -> Claim:
         mark = claim.diagnostic
         claim.diagnostic = f"{other.diagnostic} ({mark})" if mark[:6].lower() == "x-unix" else other.diagnostic
         claim.spans.update(other.spans)
-    elif other.diagnostic and len(other.diagnostic) > len(claim.diagnostic) + 20 and claim.diagnostic.lower().rstrip(" .…")[:200] in other.diagnostic.lower():
+    elif (
+        other.diagnostic
+        and len(other.diagnostic) > len(claim.diagnostic) + 20
+        and claim.diagnostic.lower().rstrip(" .…")[:200] in other.diagnostic.lower()
+    ):
         claim.diagnostic = other.diagnostic
     claim.status = claim.status or other.status
     claim.reply_code = claim.reply_code or other.reply_code
@@ -174,4 +192,3 @@ def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evide
     if not found:
         found.append(Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), claim.rule))
     return tuple(found)
-

@@ -23,9 +23,7 @@ _FIELD: Final = re.compile(
     r"|(?:diagnostic-code|x-exim-diagnostic)[ \t.]*:[ \t]*(.*(?:\n(?:[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)).*)*))",
     re.M | re.I,
 )
-_MESSAGE_FIELDS: Final = frozenset(
-    {"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"}
-)
+_MESSAGE_FIELDS: Final = frozenset({"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"})
 _RECIPIENT_FIELDS: Final = frozenset({"final-recipient", "original-recipient", "recipient"})
 _ACTIONS: Final = {
     "failed": "failed",
@@ -75,9 +73,8 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
             group = 2
         else:
             name, value, group = "diagnostic-code", diagnostic, 3
-        if name in seen and name != "diagnostic-code":
-            claim = None
-        elif name in _RECIPIENT_FIELDS and not seen <= _RECIPIENT_FIELDS and seen & _RECIPIENT_FIELDS and "\n\n" in text[last : match.start() + 1]:
+        again = name in seen and name != "diagnostic-code"
+        if again or (name in _RECIPIENT_FIELDS and _is_full(seen) and "\n\n" in text[last : match.start() + 1]):
             claim = None
         if claim is None:
             if len(claims) >= limits.RECIPIENTS:
@@ -92,6 +89,11 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
             start, end = match.span(group)
             claim.spans[name] = (offset + start, offset + end)
     return [claim for claim in claims if claim.spans or claim.final_address or claim.action or claim.status or claim.diagnostic]
+
+
+def _is_full(seen: set[str]) -> bool:
+    """Say whether a group has both a recipient and something about it, so that another recipient field may begin the next one."""
+    return not seen <= _RECIPIENT_FIELDS and not seen.isdisjoint(_RECIPIENT_FIELDS)
 
 
 def _final(claim: Claim, value: str) -> None:

@@ -24,7 +24,8 @@ _ORIGINAL: Final = frozenset(
 _TEXT: Final = frozenset({"text/plain", "text/html", "text/enriched"})
 _PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 _FORWARDED_REPORT: Final = re.compile(
-    r"^content-type:[ \t]*multipart/report|^from:[^\n]*(?:mailer-daemon|postmaster|mail delivery|microsoftexchange329)|^x-failed-recipients:", re.M | re.I
+    r"^content-type:[ \t]*multipart/report|^from:[^\n]*(?:mailer-daemon|postmaster|mail delivery|microsoftexchange329)|^x-failed-recipients:",
+    re.M | re.I,
 )
 
 
@@ -135,7 +136,7 @@ def _read_status(message: Message, part: Part, gathered: Gathered) -> None:
 def _read_texts(message: Message, texts: list[Part], gathered: Gathered, found: list[str]) -> None:
     """Fill in the text for people: all plain parts, or else the HTML ones."""
     plain = [part for part in texts if part.type == "text/plain" and part.end > part.body] or texts
-    pieces = []
+    pieces: list[str] = []
     size = 0
     for part in plain:
         piece = read_text(message, part, found)

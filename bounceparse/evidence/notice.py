@@ -31,7 +31,9 @@ _ENTRY: Final = re.compile(
     r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
 )
 _QSBMF: Final = re.compile(r"^<((?=[^<>\n]*[ @][^<>\n]*@)[^<>\n\"]{1,128}@[^\s<>@]{1,255})>:[ \t]*(.*)$")
-_SENDMAIL: Final = re.compile(r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$")
+_SENDMAIL: Final = re.compile(
+    r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$"
+)
 _LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
     r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
@@ -50,7 +52,9 @@ _CONTACT: Final = re.compile(
     r"sender was|original sender|\bsender\b|from:|\bvon:|^\s*de ?:|mail from|return-path|reply-to|cc:|http|kontakt|contacte|received|\bid\b[: ]",
     re.I,
 )
-_ROLE: Final = re.compile(r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I)
+_ROLE: Final = re.compile(
+    r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I
+)
 _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
@@ -166,8 +170,9 @@ def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Cal
     claim = Claim(
         "transcript",
         "notice",
-        entry.source or entry.address,
-        final_address=entry.address if entry.source else "",
+        entry.address,
+        entry.source,
+        entry.address if entry.source else "",
         reply_code=code,
         status=status,
         diagnostic=clip(words, limits.DIAGNOSTIC),

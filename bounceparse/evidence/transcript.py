@@ -73,7 +73,17 @@ def read_transcript(lines: list[str]) -> list[Answer]:
             last.addresses += tuple(find_addresses(text))
         elif code[0] in "45":
             named = find_addresses(text)
-            replies.append(Answer(number, number, code, clip(text, limits.DIAGNOSTIC), phase, (recipient, *named) if recipient else tuple(named), "<" in line[: server.start(1)]))
+            replies.append(
+                Answer(
+                    number,
+                    number,
+                    code,
+                    clip(text, limits.DIAGNOSTIC),
+                    phase,
+                    (recipient, *named) if recipient else tuple(named),
+                    "<" in line[: server.start(1)],
+                )
+            )
     for reply in replies:
         _take_continuation(reply, lines)
     return replies

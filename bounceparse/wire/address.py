@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-
 from bounceparse import limits
 
 _PLAIN: Final = re.compile(r"[ \t]*(?:[A-Za-z0-9/-]+[ \t]*;[ \t]*)?<?([^\s<>\"(),:;@\\\[\]]+)@([A-Za-z0-9._-]+\.[A-Za-z0-9-]+)>?[ \t]*")
 _TYPE: Final = re.compile(r"\s*(?:rfc/?822|utf-?8|x400|x500|unknown|local|smtp|internet|x-[a-z-]+)\s*;\s*", re.I)
+_FOLD: Final = re.compile(r"\n[ \t]*")
 _ANGLE: Final = re.compile(r"<([^<>]*)>")
 _COMMENT: Final = re.compile(r"\([^()]{0,300}\)")
 _ROUTE: Final = re.compile(r"^@[^:\s]{1,300}:")
@@ -42,7 +42,7 @@ def read_address(value: str) -> str:
 
 
 def _read_odd(value: str) -> str:
-    value = value.replace("\n\t", "").replace("\n", "").strip()
+    value = _FOLD.sub("", value).strip()
     match = _TYPE.match(value)
     if match is not None:
         value = value[match.end() :]
@@ -102,5 +102,3 @@ def _imcea(value: str) -> str:
         return value
     inner = _HEX.sub(lambda m: chr(int(m[1], 16)), rest.rpartition("@")[0].replace("_", "/"))
     return inner if inner.count("@") == 1 else value
-
-

@@ -39,7 +39,13 @@ def read_message(raw: bytes) -> Message:
         if b"\r" in data:
             data = data.replace(b"\r", b" " if b"\n" in data else b"\n")
     text = data.decode("latin-1")
-    return read_tree(raw, text, 0, len(text), found)
+    end = len(text)
+    if end and text[-1] != "\n":
+        start = text.rfind("\n") + 1
+        if not text.startswith("--", start):  # a cut address would be another address
+            found.append(flaws.CUT_LINE)
+            end = start
+    return read_tree(raw, text, 0, end, found)
 
 
 def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str]) -> Message:
@@ -180,6 +186,8 @@ def read_text(message: Message, part: Part, found: list[str], limit: int = limit
         text = data.decode("latin-1")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if part.end >= len(message.text) - 1 and flaws.UNCLOSED in message.flaws:
+            text = text[: text.rfind("\n") + 1]  # cut in the middle: its last line is no evidence
     if len(text) > limit:
         text = text[:limit]
         found.append(flaws.CUT_TEXT)
