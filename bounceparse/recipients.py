@@ -103,16 +103,16 @@ def _complete(by_address: dict[str, Claim], nameless: list[Claim], words: list[C
             left.append(word)
     if left and not by_address:
         for index, word in enumerate(left):
-            claim = nameless[index] if len(nameless) == len(left) or (index == 0 and len(nameless) == 1) else None
-            if claim is None:
+            group = nameless[index] if len(nameless) == len(left) or (index == 0 and len(nameless) == 1) else None
+            if group is None:
                 by_address.setdefault(address_of(word).lower(), word)
             else:
-                claim.address = claim.address or address_of(word)
-                by_address.setdefault(address_of(word).lower(), _filled(claim, word))
+                group.address = group.address or address_of(word)
+                by_address.setdefault(address_of(word).lower(), _filled(group, word))
     elif len(left) == 1 and len(by_address) == 1:
-        known = next(iter(by_address.values()))
-        if needs_words(known):
-            _filled(known, left[0])
+        only = next(iter(by_address.values()))
+        if needs_words(only):
+            _filled(only, left[0])
 
 
 def _filled(claim: Claim, other: Claim) -> Claim:

@@ -21,6 +21,7 @@ _DISPOSITION: Final = frozenset({"message/disposition-notification", "message/gl
 _ORIGINAL: Final = frozenset(
     {"message/rfc822", "message/global", "message/rfc822-headers", "message/partial", "text/rfc822-headers", "message/global-headers"}
 )
+_UNTYPED: Final = frozenset({"application/octet-stream", "application/x-delivery-status"})
 _TEXT: Final = frozenset({"text/plain", "text/html", "text/enriched"})
 _PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 _FORWARDED_REPORT: Final = re.compile(
@@ -86,9 +87,8 @@ def _gather(message: Message, found: list[str]) -> Gathered:
         elif kind in _DISPOSITION:
             gathered.report = gathered.report or "disposition"
             gathered.fields["\0disposition"] = _attached(message, part)
-        elif kind == "application/octet-stream" or kind == "application/x-delivery-status":
-            if part.end - part.body < limits.TEXT and has_status_fields(message.text[part.body : part.end]):
-                _read_status(message, part, gathered)
+        elif kind in _UNTYPED and part.end - part.body < limits.TEXT and has_status_fields(message.text[part.body : part.end]):
+            _read_status(message, part, gathered)
     _read_texts(message, texts, gathered, found)
     if "\0feedback" in gathered.fields:
         gathered.feedback, gathered.claims = read_feedback(gathered.fields.pop("\0feedback"), gathered.original, gathered.fields)

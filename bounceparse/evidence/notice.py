@@ -24,7 +24,8 @@ from bounceparse.wire.address import ADDRESS, check_address, find_addresses
 
 _LINES: Final = 3_000
 _ENTRY: Final = re.compile(
-    r"^[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|rfc822)[:;][ \t]*)?(?:[^\s<>@:\"]{1,40}(?:[ \t][^\s<>@:\"]{1,40}){0,4}[ \t]*(?=<))?"
+    r"^[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|"
+    r"rfc822)[:;][ \t]*)?(?:[^\s<>@:\"]{1,40}(?:[ \t][^\s<>@:\"]{1,40}){0,4}[ \t]*(?=<))?"
     r"(?:[\"'(\[<\u00ab]{0,3}?)(?:mailto:)?((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*"
     r"(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*"
     r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
@@ -36,15 +37,18 @@ _SENDMAIL: Final = re.compile(
 )
 _LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
-    r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
+    r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|"
+    r"mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
     r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
     r"[^\S\n]*(?:address|name|\(s\))?[^\S\n]*[:=\uff1a][^\S\n]*[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
     re.I,
 )
 _TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)
 _SENTENCE: Final = re.compile(
-    r"deliver|recipient|undeliver|could ?n.t|could not|cannot|can.t|unable|not sent|was not|wasn.t|failed|fail|error|reject|refus|return|unknown|does not exist|"
-    r"doesn.t|no such|mailbox|your (?:message|mail|e-?mail)|zustell|empf|remis|distribu|entreg|consegn|bezorg|dostarcz|достав|配信|送信|宛|送达|投递|退回|退信|收件|전달",
+    r"deliver|recipient|undeliver|could ?n.t|could not|cannot|can.t|unable|not sent|was not|wasn.t|failed|fail|"
+    r"error|reject|refus|return|unknown|does not exist|"
+    r"doesn.t|no such|mailbox|your (?:message|mail|e-?mail)|zustell|empf|remis|distribu|entreg|consegn|bezorg|dostarcz|"
+    r"достав|配信|送信|宛|送达|投递|退回|退信|收件|전달",
     re.I,
 )
 _CONTACT: Final = re.compile(
@@ -60,7 +64,8 @@ _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*")
 _REASON_LABEL: Final = re.compile(
-    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|diagnostic[ -]?(?:code|information)?|response|details?|"
+    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|"
+    r"diagnostic[ -]?(?:code|information)?|response|details?|"
     r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
     r"(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
     r"[ \t]*[:=\uff1a][ \t]*(.*)$",
