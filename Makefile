@@ -8,7 +8,7 @@ MAIL   ?= fixtures/bounces
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types score bench golden clean
+.PHONY: help run test check lint types score bench golden manual clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: $(VENV)/.testing ## measure speed against the standard library and flufl.
 
 golden: $(VENV)/.testing ## write fixtures/bounces/**/*.json anew; the diff is the review
 	$(BIN)/python -m tests.golden
+
+manual: $(VENV)/.testing ## write the output of README's examples anew; the diff is the review
+	$(BIN)/python -m tests.manual
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
