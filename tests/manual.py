@@ -1,7 +1,8 @@
 """The examples of the manual, and a terminal to run them in. `python -m tests.manual` writes their output anew.
 
 A ```console block holds commands after "$ ", their further lines after "> ", with what a person sees in a terminal 80 columns wide; a line "…" stands
-for any lines, and "…" within a line for any text. What stands between the two comments of MADE is made from the tables. A ```python block is run as it is, or as a doctest when it has ">>>". All run in one folder, one after the other.
+for any lines, and "…" within a line for any text. A ```python block is run as it is, or as a doctest when it has ">>>". All run in one folder, one
+after the other. What stands between the two comments of MADE is made from the tables.
 """
 
 from __future__ import annotations
