@@ -60,7 +60,7 @@ class Engine:
         if kind in ("bounce", "delay") and not claims and not words:
             words = _last_resort(message, gathered, found)
         results: tuple[Result, ...] = ()
-        if kind == "auto_reply" and not claims:
+        if kind in ("auto_reply", "challenge", "unsubscribe") and not claims:
             words = [Claim("header", "from", address) for address in find_addresses(gathered.headers.get("from", ""))[-1:]]
         if kind != "not_bounce":
             recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()

@@ -140,7 +140,7 @@ class Judge:
         name of the one that was recognised; a `flawed` message is never judged `certain`. Total: any text gives a verdict.
         """
         event = _EVENTS.get(kind)
-        if event is not None or (recipient.action in _SUCCESS and kind != "bounce"):
+        if event is not None or (recipient.action in _SUCCESS and (recipient.status or recipient.reply_code)[:1] not in ("4", "5")):
             return self._event(recipient, event or "delivered", kind)
         return self._judge(recipient, recipient.diagnostic, kind, text, dialect, flawed, False)
 

@@ -18,11 +18,13 @@ from bounceparse.model import Claim, Kind
 from bounceparse.text import squeeze
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
-_AUTO: Final = re.compile(r"auto-(?:replied|generated|notified)", re.I)
+_REPLIED: Final = re.compile(r"auto-replied", re.I)
+_CLIENT: Final = re.compile(r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I)
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
     r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
 )
+_COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -32,6 +34,7 @@ class Signs(Struct, frozen=True, gc=False):
     words: frozenset[str] = frozenset()  # "<kind>@<place>": "failure@subject", "delay@text", "daemon@from", "auto_reply@subject", …
     dialect: str = ""
     dialect_kind: str = ""  # the kind that the dialect always means ("" when it can be several)
+    sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
 
 
 _PLACES: Final = ("from", "subject", "text")
@@ -73,7 +76,7 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     if best is None:
         return Signs(frozenset(words))
     dialect = landmarks.dialects[best[2]]
-    return Signs(frozenset(words), dialect.name, dialect.kind)
+    return Signs(frozenset(words), dialect.name, dialect.kind, bool(landmarks.needed[best[2]] & 9))
 
 
 def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
@@ -111,42 +114,49 @@ def _action_of(claim: Claim, signs: Signs) -> str:
 
 
 def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
-    seen = signs.words
-    headers = gathered.headers
+    seen, headers = signs.words, gathered.headers
     null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
     daemon = "daemon@from" in seen or headers.get("from", "x").strip() in ("", "<>") or "x-failed-recipients" in headers
-    failing = "failure@subject" in seen or "failure@text" in seen or "final@text" in seen
-    titled = "failure@subject" in seen and (failing and ("failure@text" in seen or "final@text" in seen))
-    person = not daemon and _PERSON.match(headers.get("subject", "")) is not None and (not titled or _quotes(gathered))
-    if "auto_reply@subject" in seen and not (signs.dialect or (daemon and "failure@subject" in seen)):
-        return "auto_reply"
+    said = "failure@text" in seen or "final@text" in seen
+    titled = "failure@subject" in seen and said
+    returned = bool(gathered.original)
     if _is_unsubscribe(headers, seen):
         return "unsubscribe"
-    if "challenge@text" in seen and not daemon and not signs.dialect:
+    if "auto_reply@subject" in seen and not (signs.dialect or (daemon and "failure@subject" in seen)):
+        return "auto_reply"
+    if signs.sure and (words or said or "delay@text" in seen):
+        return _failure_or_delay(seen)
+    if "challenge@subject" in seen or ("challenge@text" in seen and not daemon and (null_path or _is_automatic(headers, seen))):
         return "challenge"
-    if person:
+    if not daemon and _is_from_person(headers, gathered, titled):
         return "auto_reply" if _is_automatic(headers, seen) else "not_bounce"
-    if signs.dialect and (words or failing or "delay@text" in seen):
+    if ("list-id" in headers or "list-unsubscribe" in headers) and not daemon and not (titled and returned):
+        return "auto_reply" if _is_automatic(headers, seen) else "not_bounce"
+    if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
-    if (daemon or null_path) and (failing or "delay@subject" in seen or "delay@text" in seen) and (daemon or words):
+    if titled and (returned or words):
         return _failure_or_delay(seen)
-    if titled and (gathered.original or (words and "list-id" not in headers and "list-unsubscribe" not in headers)):
+    reported = (daemon or null_path) and (said or "failure@subject" in seen or "delay@subject" in seen or "delay@text" in seen)
+    if reported and (returned or (null_path and titled) or "delay@subject" in seen or "x-failed-recipients" in headers):
+        return _failure_or_delay(seen)
+    if words and (daemon or null_path or "failure@subject" in seen) and (any(claim.reply_code or claim.status for claim in words) or names_reason(words)):
         return _failure_or_delay(seen)
     if _is_automatic(headers, seen) and not daemon:
         return "auto_reply"
-    if (
-        words
-        and (daemon or null_path or "failure@subject" in seen)
-        and (any(claim.reply_code or claim.status for claim in words) or names_reason(words))
-    ):
-        return "bounce"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"
     return "not_bounce"
 
 
+def _is_from_person(headers: dict[str, str], gathered: Gathered, titled: bool) -> bool:
+    """Say whether a person wrote, answered or forwarded this: by the subject's prefix or by the mail client."""
+    if _CLIENT.search(headers.get("user-agent", "") or headers.get("x-mailer", "")) is not None and "auto-submitted" not in headers:
+        return True
+    return _PERSON.match(headers.get("subject", "")) is not None and (not titled or _quotes(gathered))
+
+
 def _is_automatic(headers: dict[str, str], seen: frozenset[str]) -> bool:
-    return "auto_reply@header" in seen or "auto_reply@text" in seen or _AUTO.search(headers.get("auto-submitted", "")) is not None
+    return "auto_reply@header" in seen or "auto_reply@text" in seen or _REPLIED.search(headers.get("auto-submitted", "")) is not None
 
 
 def _quotes(gathered: Gathered) -> bool:
@@ -165,7 +175,9 @@ def _failure_or_delay(seen: frozenset[str]) -> Kind:
 
 
 def _is_unsubscribe(headers: dict[str, str], seen: frozenset[str]) -> bool:
-    return "x-apple-unsubscribe" in headers or "unsubscribe@subject" in seen
+    if "x-apple-unsubscribe" in headers:
+        return True
+    return "unsubscribe@subject" in seen and _COMMAND.fullmatch(headers.get("subject", "")) is not None and "daemon@from" not in seen
 
 
 def action_for(kind: Kind) -> str:

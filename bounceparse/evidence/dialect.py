@@ -18,7 +18,7 @@ from bounceparse.model import Claim
 from bounceparse.replies import read_reply
 from bounceparse.tables import Dialect
 from bounceparse.text import clip
-from bounceparse.wire.address import check_address
+from bounceparse.wire.address import ADDRESS, check_address
 
 _CAPTURES: Final = {
     "address": r"(?:mailto:|smtp:)?([^\s<>\"(),;\[\]]{1,320}?)",
@@ -83,7 +83,8 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     for index, claim in enumerate(claims):
         stop = places[index + 1] if index + 1 < len(claims) else last
         more = _MORE[dialect.more](lines, places[index] + 1, stop)
-        claim.diagnostic = clip(" ".join(word for word in (claim.diagnostic, more) if word), limits.DIAGNOSTIC)
+        words = " ".join(word for word in (claim.diagnostic, more) if word)
+        claim.diagnostic = clip(words or ADDRESS.sub("", lines[places[index]]).strip(" \t<>:;,.-*\"'[]"), limits.DIAGNOSTIC)
     if claims:
         _add_replies(claims, lines)
     return claims

@@ -127,7 +127,7 @@ def _status(claim: Claim, value: str) -> None:
 
 
 def _diagnostic(claim: Claim, value: str) -> None:
-    text = unfold(value)
+    text = unfold(value) if value[:7].lower() != "x-notes" else value.replace("\n ", "").replace("\n\t", "")  # Domino folds inside words
     match = _TYPE.match(text)
     if match is not None and match[1].lower() != "x-unix":
         text = text[match.end() :]

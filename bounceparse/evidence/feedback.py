@@ -24,10 +24,13 @@ def read_feedback(text: str, original: str, fields: dict[str, str]) -> tuple[str
     for name, value in report.items():
         fields.setdefault(name, value)
     kind = unfold(report.get("feedback-type", "")).partition(" ")[0].lower()
+    if kind in ("not-spam", "auth-failure"):
+        return kind, []  # nobody complains
     addresses = [address for value in _RECIPIENT.findall(text) if (address := read_address(value))]
     if not addresses:
         addresses = [address for value in _FORCED.findall(original) if (address := read_address(value))]
     if not addresses:
         named = {address for value in _TO.findall(original) if (address := read_address(value)) and "," not in value}
         addresses = list(named) if len(named) == 1 else []
-    return kind, [Claim("feedback", address=address, diagnostic=f"feedback-type: {kind or 'abuse'}") for address in dict.fromkeys(addresses)]
+    named_ones = [address for address in dict.fromkeys(addresses) if "redacted" not in address.lower()]
+    return kind, [Claim("feedback", address=address, diagnostic=f"feedback-type: {kind or 'abuse'}") for address in named_ones]

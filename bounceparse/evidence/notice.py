@@ -32,6 +32,7 @@ _ENTRY: Final = re.compile(
     r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
 )
 _QSBMF: Final = re.compile(r"^<((?=[^<>\n]*[ @][^<>\n]*@)[^<>\n\"]{1,128}@[^\s<>@]{1,255})>:[ \t]*(.*)$")
+_GENERATED: Final = re.compile(r"^[ \t]*\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]{3,320})>?\)")
 _SENDMAIL: Final = re.compile(
     r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$"
 )
@@ -61,6 +62,7 @@ _ROLE: Final = re.compile(
 )
 _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
+_DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|\bRCPT TO: ?<)", re.I)
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*")
 _REASON_LABEL: Final = re.compile(
@@ -142,6 +144,8 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
+            if not source and number + 1 < len(lines) and (below := _GENERATED.match(lines[number + 1])) is not None:
+                source = below[1]
             if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
                 if _ROLE.match(address) is not None and shape != "label" and not (shape == "entry" and rest):
                     rank = 0
@@ -165,12 +169,13 @@ class _Places:
 def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Callable[[], list[Answer]], alone: bool, places: _Places) -> Claim:
     words, end = _beside(entry, lines, starts)
     answer = _answer_before(entry, replies()) if entry.shape == "sendmail" else None
-    if answer is None and _REPLY.search(words) is None:
+    if answer is None and (_REPLY.search(words) is None or _DIALOGUE.search(words) is not None):
         answer = _answer_for(entry.address, replies(), alone)
     if answer is not None:
         words = answer.text
     elif alone and (not words or (words[-1] == ":" and len(words) < 60) or (entry.rank < 3 and _REPLY.search(words) is None)):
         words = find_inline(lines) or words or _labelled(lines)
+    words = words or ADDRESS.sub("", lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",
@@ -265,7 +270,7 @@ def complete_reason(address: str, replies: list[Answer], lines: list[str], alone
     answer = _answer_for(address, replies, alone)
     if answer is not None:
         return answer.text
-    return words or (_labelled(lines) if alone else "")
+    return (find_inline(lines) if alone else "") or words or (_labelled(lines) if alone else "")
 
 
 def _answer_for(address: str, replies: list[Answer], alone: bool) -> Answer | None:

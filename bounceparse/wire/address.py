@@ -99,6 +99,6 @@ def _imcea(value: str) -> str:
     """Decode Exchange's encapsulation: IMCEASMTP-user+40example+2Ecom@host holds an address, IMCEAEX a directory name that is none."""
     kind, _, rest = value.partition("-")
     if kind.upper() in ("IMCEAEX", "IMCEAINVALID", "IMCEAX400", "IMCEAFAX"):
-        return value
+        return ""
     inner = _HEX.sub(lambda m: chr(int(m[1], 16)), rest.rpartition("@")[0].replace("_", "/"))
     return inner if inner.count("@") == 1 else value
