@@ -24,6 +24,7 @@ _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs
 _QUOTED: Final = re.compile(
     r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
 )
+_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|postmaster|post_master|microsoftexchange329\w+)@", re.I)
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
@@ -135,6 +136,9 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
     if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
     if titled and (returned or words):
+        return _failure_or_delay(seen)
+    strict = _DAEMON.search(headers.get("from", "")) is not None or "delivery-status" in headers.get("content-type", "").lower()
+    if strict and (titled or (words and (said or "failure@subject" in seen))):
         return _failure_or_delay(seen)
     reported = (daemon or null_path) and (said or "failure@subject" in seen or "delay@subject" in seen or "delay@text" in seen)
     if reported and (returned or (null_path and titled) or "delay@subject" in seen or "x-failed-recipients" in headers):

@@ -16,7 +16,7 @@ _URL: Final = re.compile(r"(?:https?:/{1,2}|\bwww\.)[^\s<>\"'|]+", re.I)
 
 # A reply code where a reply can stand: at the start, after a mark that ends an introduction, or right before an enhanced status code of its class.
 _CODE: Final = re.compile(
-    r"(?:(?<!\S)|(?<=[;:,<>(\"'`\[=|_#]))([2-5]\d\d)"
+    r"(?:(?<!\S)|(?<=[;:,<>(\"'`\[=|_#]))([245]\d\d)"
     r"(?:[ \-(#:'\"_,;<\[.]{1,4}(?:smtp;[ ]*)?(?:\d\d\d[ -])?[#(]{0,2}([245]\.\d\.\d{1,3})(?![\d\w]|\.\d)|(?=[ \-#,;:<>)\"'\]]|\. |\.?$))"
 )
 _STATUS: Final = re.compile(r"(?<![\d.vVx/=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
@@ -168,7 +168,7 @@ def read_masked_reply(text: str) -> Reply:
         if found in _OUTRANKED and code:
             continue
         if inner is None:
-            if (code and found == code) or not _stands(text, match.start(1), code != ""):
+            if (code and found == code) or not (text[match.end(1) : match.end(1) + 2] == "-'" or _stands(text, match.start(1), code != "")):
                 continue
         elif inner[0] != found[0] and not _stands(text, match.start(1), code != ""):
             continue
