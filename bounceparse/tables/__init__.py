@@ -156,14 +156,17 @@ def _write_compiled(place: str, content: bytes) -> bool:
     from tempfile import NamedTemporaryFile
 
     path = Path(place)
+    new: Path | None = None
     try:
         if path.name != ".compiled":
             path.parent.mkdir(0o700, parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=".tables", delete=False) as file:
+            new = Path(file.name)
             file.write(content)
-        new = Path(file.name)
         new.chmod(0o644)
         new.replace(path)
     except OSError:
+        if new is not None:
+            new.unlink(missing_ok=True)
         return False
     return True

@@ -49,7 +49,7 @@ class _Rules(Struct, frozen=True):
 def add_rules(tables: Tables, paths: list[str]) -> Tables:
     """Return the tables with the rules of some files of the user before the built-in ones."""
     own = [_read_rules(path, tables.reasons) for path in paths]
-    _check_unique([*own, _Rules(tables.phrases, tables.providers, tables.dialects)])
+    _check_names([*own, _Rules(tables.phrases, tables.providers, tables.dialects)])
     return msgspec.structs.replace(
         tables,
         phrases=(*(phrase for rules in own for phrase in rules.phrases), *tables.phrases),
@@ -74,8 +74,10 @@ def _read_rules(path: str, reasons: dict[str, Reason]) -> _Rules:
     top = source.top()
     language = top.text("language", "")
     named = top.inner("dialect")
+    phrases = source.tables("phrase")
+    _once(phrases, "name")
     rules = _Rules(
-        tuple(phrase for entry in source.tables("phrase") for phrase in _read_phrases(entry, source.stem, language, reasons, own=True)),
+        tuple(phrase for entry in phrases for phrase in _read_phrases(entry, source.stem, language, reasons, own=True)),
         tuple(
             _read_provider(entry, entry.text("key", source.stem), tokens, reasons, own=True) for entry, tokens in source.nested("provider", "token")
         ),
@@ -294,16 +296,23 @@ def _read_sample(entry: Table, expect: dict[str, Any], reasons: dict[str, Reason
     return sample
 
 
-def _check_unique(groups: list[_Rules]) -> None:
-    """Raise TableError for a name that two files give."""
+def _check_names(groups: list[_Rules]) -> None:
+    """Raise TableError for a name that two entries have, and for a provider that no entry has."""
     seen: dict[tuple[str, str], str] = {}
+    providers = {provider.key for rules in groups for provider in rules.providers}
     for rules in groups:
-        named = [("phrase", phrase.id, phrase.file, phrase.line) for phrase in rules.phrases]
-        named += [("dialect", dialect.name, dialect.file, dialect.line) for dialect in rules.dialects]
-        named += [("token", f"{t.id} {t.reply_class} {t.phases}", t.file, t.line) for provider in rules.providers for t in provider.tokens]
-        for kind, name, file, line in named:
-            if seen.setdefault((kind, name), file) != file:
+        # The words of one [[phrase]] share its name, so phrases of one file are compared while that is read.
+        named = [("phrase", phrase.id, phrase.file, phrase.line, phrase.file) for phrase in rules.phrases]
+        named += [("dialect", dialect.name, dialect.file, dialect.line, dialect.file) for dialect in rules.dialects]
+        for token in (token for provider in rules.providers for token in provider.tokens):
+            named.append(("token", f"{token.id} {token.reply_class}{''.join(token.phases)}", token.file, token.line, f"{token.file}:{token.line}"))
+        for kind, name, file, line, place in named:
+            if seen.setdefault((kind, name), place) != place:
                 raise TableError(file, line, f"the {kind} {name.split(' ')[0]!r} is in {seen[kind, name]} too", "give it a name of its own")
+        for phrase in rules.phrases:
+            if phrase.provider and phrase.provider not in providers:
+                mend = meant(phrase.provider, providers).lstrip(", ") or "add it to data/providers, or take provider away"
+                raise TableError(phrase.file, phrase.line, f"there is no provider {phrase.provider!r}", mend)
 
 
 def _once(tables: list[Table], key: str) -> None:
@@ -312,7 +321,8 @@ def _once(tables: list[Table], key: str) -> None:
     for table in tables:
         value = table.values.get(key)
         if value is not None and seen.setdefault(value, table.line) != table.line:
-            raise table.error(f"{key} {value!r} is in line {seen[value]} too", "join the two, or rename one", str(value))
+            at = f'= "{value}"' if isinstance(value, str) else f"{key} = {value}"
+            raise table.error(f"{key} {value!r} is in line {seen[value]} too", "join the two, or rename one", at)
 
 
 # The tables of the package, one function for each file.
@@ -349,7 +359,7 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         _compile_vocabularies(source("vocabularies"), reasons),
         _compile_charsets(source("charsets")),
     )
-    _check_unique([_Rules(tuple(phrases), providers, dialects)])
+    _check_names([_Rules(tuple(phrases), providers, dialects)])
     return tables
 
 

@@ -63,7 +63,7 @@ class Reason(Struct, frozen=True, gc=False):
     source: str
 
 
-class Status(Struct, frozen=True, gc=False):
+class Status(Struct, frozen=True, gc=False, omit_defaults=True):
     """An enhanced status code of the registry, whatever its class (RFC 3463, RFC 5248)."""
 
     code: str  # "X.1.1"
@@ -77,7 +77,7 @@ class Status(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class VendorStatus(Struct, frozen=True, gc=False):
+class VendorStatus(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a service or software means by an enhanced status code, where the registry says something else or nothing.
 
     It holds when the host is one of `hosts` or below it, or one of `marks` is in the squeezed text.
@@ -93,7 +93,7 @@ class VendorStatus(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class Reply(Struct, frozen=True, gc=False):
+class Reply(Struct, frozen=True, gc=False, omit_defaults=True):
     """One meaning of a basic reply code (RFC 5321 4.2). A code has several, told apart by phase and words.
 
     Read them in this order: meanings with `words` of which one is in the text, phase fitting; meanings without words whose `phases` hold the phase;
@@ -111,7 +111,7 @@ class Reply(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class SystemResult(Struct, frozen=True, gc=False):
+class SystemResult(Struct, frozen=True, gc=False, omit_defaults=True):
     """An error number, exit status or resolver result that mail servers quote instead of a reply."""
 
     id: str  # "winsock:10060", "win32:1231", "errno:ECONNREFUSED", "exit:67", "dns:NXDOMAIN"
@@ -124,7 +124,7 @@ class SystemResult(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class Phrase(Struct, frozen=True, gc=False):
+class Phrase(Struct, frozen=True, gc=False, omit_defaults=True):
     """Words that give a reason."""
 
     id: str  # "en/mailbox-full", "exim/unrouteable-address"
@@ -145,7 +145,7 @@ class Phrase(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class Token(Struct, frozen=True, gc=False):
+class Token(Struct, frozen=True, gc=False, omit_defaults=True):
     """A mark inside the replies of one provider that says more than its codes."""
 
     id: str  # "gmail/5.7.26"
@@ -213,7 +213,7 @@ class Sample(Struct, frozen=True, gc=False):
     line: int = 0
 
 
-class Dialect(Struct, frozen=True, gc=False):
+class Dialect(Struct, frozen=True, gc=False, omit_defaults=True):
     """How the notices of one software or service are recognised and read. All claims that are given must hold, any literal of each."""
 
     name: str

@@ -86,8 +86,14 @@ class Table:
         self.taken: set[str] = set()
 
     def error(self, what: str, mend: str, at: str = "") -> TableError:
-        """Return the error at the line of this table that holds `at`."""
-        return TableError(self.source.file, self.source.line_of(at, self.line, self.source.end_of(self.line)) if at else self.line, what, mend)
+        """Return the error, at the line of this table that holds `at`."""
+        line = self.line
+        if at:
+            end = self.source.end_of(line)
+            line = self.source.line_of(at, line, end)
+            if line == self.line:
+                line = self.source.line_of(at.strip('"'), line, end)  # written with other quotes
+        return TableError(self.source.file, line, what, mend)
 
     def inner(self, key: str) -> Table:
         """Return the table under a key, empty when there is none."""
