@@ -148,7 +148,7 @@ def explain_reply(terminal: Terminal, tables: Tables, text: str, recipient: Reci
     yield ""
     yield _headline(terminal, recipient.address, verdict, "bounce")
     yield ""
-    yield from _verdict(terminal, tables, verdict)
+    yield from _verdict(terminal, tables, recipient, verdict)
     yield from _facts(terminal, tables, recipient, verdict)
     yield from _extras(terminal, verdict)
 
@@ -175,7 +175,7 @@ def explain_mail(terminal: Terminal, tables: Tables, origin: str, raw: bytes, re
         yield ""
         yield _headline(terminal, recipient.address or "(nobody is named)", verdict, report.kind)
         yield ""
-        yield from _verdict(terminal, tables, verdict)
+        yield from _verdict(terminal, tables, recipient, verdict)
         yield from _facts(terminal, tables, recipient, verdict, reply=True)
         yield from _extras(terminal, verdict)
         chosen = verdict.because or recipient.evidence
@@ -196,7 +196,7 @@ def _headline(terminal: Terminal, address: str, verdict: Verdict, kind: str) -> 
     return f"{terminal.paint(show(address), 'bold')}: {painted}, {reason}" if address else f"{painted}, {reason}"
 
 
-def _verdict(terminal: Terminal, tables: Tables, verdict: Verdict) -> Iterator[str]:
+def _verdict(terminal: Terminal, tables: Tables, recipient: Recipient, verdict: Verdict) -> Iterator[str]:
     reason = tables.reasons.get(verdict.reason)
     if reason is not None:
         yield from _field(terminal, "Meaning", reason.meaning)
@@ -204,7 +204,7 @@ def _verdict(terminal: Terminal, tables: Tables, verdict: Verdict) -> Iterator[s
     yield from _field(terminal, "Fault", FAULTS[verdict.fault])
     yield from _field(terminal, "Certainty", CERTAINTIES[verdict.certainty])
     if verdict.rule:
-        title = rule_title(tables, verdict.rule)
+        title = rule_title(tables, verdict.rule, recipient.diagnostic)
         yield from _field(terminal, "Rule", f"{verdict.rule}, {title}" if title else verdict.rule)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
 
 from bounceparse.tables import Blocklist, Phrase, Reply, SystemResult, Tables, Token
+from bounceparse.text import squeeze
 
 SYSTEMS: Final = {"winsock": "Winsock error", "win32": "Windows error", "errno": "error number", "exit": "exit status", "dns": "resolver result"}
+
+ACTIONS: Final = frozenset(("failed", "delayed", "delivered", "relayed", "expanded"))
+WORDS: Final = 4  # words of a meaning that are named where all meanings of a code are told
 
 
 class Entry(Struct, frozen=True):
@@ -123,7 +128,20 @@ def reasons(tables: Tables) -> Iterator[Entry]:
         )
 
 
-def phrase_entry(phrase: Phrase) -> Entry:
+def reply_code(code: str, meanings: tuple[Reply, ...]) -> Entry:
+    """Return all meanings of one reply code as one entry."""
+    usual = next((meaning for meaning in meanings if meaning.default), meanings[0])
+    told = []
+    for meaning in sorted(meanings, key=lambda meaning: bool(meaning.words)):
+        words = ", ".join(f"“{word.strip()}”" for word in meaning.words[:WORDS]) + (" …" if len(meaning.words) > WORDS else "")
+        label = "with" if words else ", ".join(meaning.phases) or "else"
+        told.append((label, f"{words + ': ' if words else ''}{meaning.meaning.rstrip('.')} → {meaning.reason}"))
+    return Entry(code, "reply code", usual.title, usual.reason, facts(*told, ("source", usual.source)))
+
+
+def phrase_entry(group: list[Phrase]) -> Entry:
+    """Return the wordings of one phrase as one entry."""
+    phrase = group[0]
     kind = "dialect" if phrase.dialect else "phrase"
     where = f"{phrase.file}:{phrase.line}" if phrase.file else ""
     limits = ", ".join(
@@ -138,7 +156,7 @@ def phrase_entry(phrase: Phrase) -> Entry:
     return Entry(
         f"{kind}:{phrase.id}",
         "your own words" if phrase.own else "words of one mail server" if phrase.dialect else "the words",
-        phrase.text,
+        "; ".join(one.text for one in group),
         phrase.reason,
         facts(("limits", limits), ("fault", phrase.fault), ("where", where), ("source", phrase.source)),
     )
@@ -164,13 +182,18 @@ def blocklist_entry(listed: Blocklist) -> Entry:
     )
 
 
+def _phrases(phrases: tuple[Phrase, ...]) -> Iterator[Entry]:
+    for _, group in groupby(phrases, key=lambda phrase: phrase.id):
+        yield phrase_entry(list(group))
+
+
 def rules(tables: Tables) -> Iterator[Entry]:
     """Yield every rule that may speak, in the order of belief: provider marks, words, codes."""
     for provider in tables.providers:
         yield from map(token_entry, provider.tokens)
     for dialect in tables.dialects:
-        yield from map(phrase_entry, dialect.reasons)
-    yield from map(phrase_entry, tables.phrases)
+        yield from _phrases(dialect.reasons)
+    yield from _phrases(tables.phrases)
     yield from map(blocklist_entry, tables.blocklists)
     for entry in statuses(tables):
         yield Entry(f"status:{entry.id}", entry.table, entry.title, entry.reason, entry.facts)
@@ -181,8 +204,8 @@ def rules(tables: Tables) -> Iterator[Entry]:
         yield Entry(f"reply:{entry.id}@{phases}", entry.table, entry.title, entry.reason, entry.facts)
 
 
-def rule_title(tables: Tables, rule: str) -> str:
-    """Return a rule in words: the table it stands in, and what it looks for there."""
+def rule_title(tables: Tables, rule: str, text: str) -> str:
+    """Return a rule in words: the table it stands in, and what it found in `text`."""
     kind, _, name = rule.partition(":")
     if kind == "status":
         return "the enhanced status code"
@@ -191,7 +214,14 @@ def rule_title(tables: Tables, rule: str) -> str:
     if kind == "class":
         return "nothing but the class of the code" if name else "nothing to go by"
     if kind == "action":
-        return f"the report says {name}"
+        return f"the report says {name}" if name in ACTIONS else "what the message is"
+    squeezed = squeeze(text)
+    phrases = [*tables.phrases, *(phrase for dialect in tables.dialects for phrase in dialect.reasons)]
+    named = [phrase for phrase in phrases if phrase.id == name]
+    spoke = [phrase for phrase in named if all(piece in squeezed for piece in phrase.words)] or named
+    if spoke:
+        longest = max(spoke, key=lambda phrase: len(phrase.text))
+        return f"{phrase_entry([longest]).table} “{longest.text}”"
     found = find_rule(tables, rule)
     return f"{found[0].table} “{found[0].title}”" if found else ""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Literal
 
 import click
+from msgspec.structs import replace
 
 from bounceparse.batch import run
 from bounceparse.cli.options import build_engine, input_options, labels_of, record_options, select_options
-from bounceparse.cli.reading import Ending, Render, Select, check_paths, selection
+from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, State, state_of
 from bounceparse.intake import Failure, weigh
@@ -57,6 +59,8 @@ def command(
         told = progress.update if progress.wanted else None
         try:
             if isinstance(writer, Table):
+                if len(paths) == 1 and os.path.isdir(paths[0]):  # noqa: PTH112
+                    writer = replace(writer, base=f"{paths[0].rstrip('/')}/")
                 tally: Counter[str] = Counter()
                 for rows in run(paths, select.rows, engine=engine, recurse=recurse, jobs=jobs, on_progress=told):
                     if isinstance(rows, Failure):
@@ -102,13 +106,13 @@ def choose_writer(format: str, sink: Sink, fields: tuple[str, ...]) -> Writer:
 def count(rows: list[Record], tally: Counter[str]) -> None:
     """Count what a summary says."""
     for row in rows:
-        tally["delayed" if row.kind == "delay" else f"{row.bounce} bounce" if row.kind == "bounce" else row.kind.replace("_", " ")] += 1
+        tally[row.bounce if row.kind == "bounce" else row.kind] += 1
 
 
 def summarise(state: State, messages: int, tally: Counter[str]) -> None:
     """Say below a table what it comes to."""
     if messages > 1:
-        parts = ", ".join(f"{number:,} {word}" for word, number in sorted(tally.items(), key=lambda item: (-item[1], item[0])))
+        parts = ", ".join(f"{number:,} {plural(word, number)}" for word, number in sorted(tally.items(), key=lambda item: (-item[1], item[0])))
         state.remark(f"{messages:,} messages: {parts or 'none of them wanted'}")
 
 

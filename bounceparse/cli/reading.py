@@ -20,7 +20,27 @@ from bounceparse.output import Writer
 from bounceparse.output.jsonl import JsonLines, escape
 from bounceparse.record import Record, encode, records
 
+TITLES: Final = {
+    "bounce": ("bounce", "bounces"),
+    "hard": ("hard bounce", "hard bounces"),
+    "soft": ("soft bounce", "soft bounces"),
+    "none": ("bounce without failure", "bounces without failure"),
+    "delay": ("delay", "delays"),
+    "delivered": ("success", "successes"),
+    "complaint": ("complaint", "complaints"),
+    "auto_reply": ("automatic reply", "automatic replies"),
+    "challenge": ("challenge", "challenges"),
+    "disposition": ("receipt", "receipts"),
+    "unsubscribe": ("unsubscribe request", "unsubscribe requests"),
+    "not_bounce": ("ordinary message", "ordinary messages"),
+}
 EVERYTHING: Final = JsonLines()
+
+
+def plural(kind: str, number: int) -> str:
+    """Return a kind of message, or of bounce, as one says it with a number."""
+    one, many = TITLES[kind]
+    return one if number == 1 else many
 
 
 def check_paths(paths: tuple[str, ...], recurse: bool, context: click.Context) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from bounceparse.batch import run
 from bounceparse.cli.options import Words, build_engine, format_option, input_options, output_option, select_options
-from bounceparse.cli.reading import Ending, Select, check_paths, selection
+from bounceparse.cli.reading import Ending, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, state_of
 from bounceparse.intake import Failure, weigh
@@ -35,17 +35,6 @@ NAME: Final = 34  # columns of the longest name
 BAR: Final = 24  # columns of the longest bar
 
 FAILED: Final = {"hard": "hard", "soft": "soft", "delay": "delayed", "none": "without failure"}
-TITLES: Final = {
-    "bounce": ("bounce", "bounces"),
-    "delay": ("delay", "delays"),
-    "delivered": ("success", "successes"),
-    "complaint": ("complaint", "complaints"),
-    "auto_reply": ("automatic reply", "automatic replies"),
-    "challenge": ("challenge", "challenges"),
-    "disposition": ("receipt", "receipts"),
-    "unsubscribe": ("unsubscribe request", "unsubscribe requests"),
-    "not_bounce": ("no bounce", "no bounces"),
-}
 _DATED: Final = ("day",)
 
 
@@ -203,9 +192,7 @@ def _write(format: str, sink: Sink, count: Count, by: tuple[str, ...], top: int)
     if format == "table":
         sink.frame("".join(f"{line.rstrip()}\n" for line in _tables(sink.terminal, count, by, top)).encode(errors="replace"))
         return
-    rows = [
-        Row(name, value, number, round(number / count.by[name].total(), 4)) for name in by for value, number in count.ranked(name)
-    ]
+    rows = [Row(name, value, number, round(number / count.by[name].total(), 4)) for name in by for value, number in count.ranked(name)]
     if format == "csv":
         sink.frame(lines([["by", "value", "count", "share"], *([cell(row.by), cell(row.value), row.count, row.share] for row in rows)]))
     elif format == "json":
@@ -215,22 +202,19 @@ def _write(format: str, sink: Sink, count: Count, by: tuple[str, ...], top: int)
 
 
 def _tables(terminal: Terminal, count: Count, by: tuple[str, ...], top: int) -> Iterator[str]:
-    kinds = ", ".join(f"{number:,} {_plural(word, number)}" for word, number in count.kinds.most_common())
+    kinds = ", ".join(f"{number:,} {plural(word, number)}" for word, number in count.kinds.most_common())
     first, *more = terminal.wrap(f"{count.recipients:,} {'record' if count.recipients == 1 else 'records'}: {kinds or 'none wanted'}", 2, 0)
     yield terminal.paint(first, "bold")
     yield from more
     failed = count.bounces.total()
     shares = [(word, title) for word, title in FAILED.items() if count.bounces[word]]
     if shares:
-        parts = [terminal.paint(f"{count.bounces[word]:,} {title} ({_share(count.bounces[word], failed)})", BOUNCE_TONE[word]) for word, title in shares]
+        parts = [
+            terminal.paint(f"{count.bounces[word]:,} {title} ({_share(count.bounces[word], failed)})", BOUNCE_TONE[word]) for word, title in shares
+        ]
         yield f"of what failed {', '.join(parts)}"
     for name in by:
         yield from _table(terminal, name, count.ranked(name), top)
-
-
-def _plural(kind: str, number: int) -> str:
-    one, many = TITLES[kind]
-    return one if number == 1 else many
 
 
 def _table(terminal: Terminal, name: str, ranked: list[tuple[str, int]], top: int) -> Iterator[str]:

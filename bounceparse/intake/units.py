@@ -91,4 +91,3 @@ def _slices(path: str, read: Read) -> Iterator[Slice]:
             first, begin, count = first + count, -1, 0
     if count:
         yield Slice(path, begin, end, first)
-

@@ -15,8 +15,8 @@ DEFAULT: Final = ("bounce", "reason", "status", "recipient", "origin")
 FIXED: Final = {
     "bounce": 6, "reason": 20, "status": 7, "reply_code": 10, "kind": 11, "certainty": 9, "fault": 9, "action": 9, "command": 8, "arrived": 20,
 }  # fmt: skip
-NARROW: Final = {"reason": 17, "status": 6}  # where the terminal has 80 columns or fewer
-WEIGHT: Final = {"recipient": 3, "diagnostic": 4}  # how the rest is shared by the others; 2 when not named
+NARROW: Final = {"reason": 18, "status": 6}  # where the terminal has 80 columns or fewer
+WEIGHT: Final = {"recipient": 5, "origin": 4, "diagnostic": 8}  # how the rest is shared by the others; 4 when not named
 LEAST: Final = 8  # columns of a field that has no fixed width
 LOOSE: Final = 32  # columns of such a field where nothing is cut
 GAP: Final = "  "
@@ -27,6 +27,7 @@ class Table(Struct, frozen=True):
 
     terminal: Terminal = Terminal()
     fields: tuple[str, ...] = DEFAULT
+    base: str = ""  # what every origin begins with, and what is not shown of it
 
     join = b""
     tail = b""
@@ -43,13 +44,13 @@ class Table(Struct, frozen=True):
             return [FIXED.get(name, LOOSE) for name in self.fields]
         fixed = FIXED | NARROW if width <= 80 else FIXED
         left = width - 1 - len(GAP) * (len(self.fields) - 1) - sum(fixed.get(name, 0) for name in self.fields)
-        weights = sum(WEIGHT.get(name, 2) for name in self.fields if name not in fixed)
-        return [fixed.get(name) or max(LEAST, left * WEIGHT.get(name, 2) // weights) for name in self.fields]
+        weights = sum(WEIGHT.get(name, 4) for name in self.fields if name not in fixed)
+        return [fixed.get(name) or max(LEAST, left * WEIGHT.get(name, 4) // weights) for name in self.fields]
 
     def render(self, rows: list[Record]) -> bytes:
         getters = [(name, getter(name)) for name in self.fields]
         widths = self.widths()
-        lines = (self._line([value(name, get(row), row) for name, get in getters], widths) for row in rows)
+        lines = (self._line([value(name, get(row), row, self.base) for name, get in getters], widths) for row in rows)
         return "".join(lines).encode(errors="replace")
 
     def _line(self, cells: list[tuple[str, Tone]], widths: list[int]) -> str:
@@ -63,12 +64,12 @@ class Table(Struct, frozen=True):
         return GAP.join(out).rstrip() + "\n"
 
 
-def value(name: str, found: object, row: Record) -> tuple[str, Tone]:
+def value(name: str, found: object, row: Record, base: str = "") -> tuple[str, Tone]:
     """Return the text of one cell and its tone. A delay says so in the column of the bounce; a message that reports nothing says its kind."""
     if name == "bounce":
         word = "delay" if row.kind == "delay" else row.bounce
         return ("-" if word == "none" else word), BOUNCE_TONE[word]
     if name == "reason":
         return row.reason or row.kind, "" if row.reason else "dim"
-    text = show(found) if isinstance(found, str) else cell(found)
+    text = show(found.removeprefix(base)) if isinstance(found, str) else cell(found)
     return text, "dim" if name == "origin" else ""
