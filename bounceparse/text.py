@@ -27,6 +27,7 @@ def squeeze(text: str) -> str:
         return " " + b" ".join(text.encode().translate(_FOLD, b"'`").split()).decode() + " "
     folded = unicodedata.normalize("NFKC", text).casefold()
     folded = _COMBINING.sub("", unicodedata.normalize("NFD", folded))
+    folded = folded.replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d").replace("æ", "ae")  # letters that no form takes apart
     return " " + _MARKS.sub(" ", unicodedata.normalize("NFC", _APOSTROPHES.sub("", folded))).strip() + " "
 
 
