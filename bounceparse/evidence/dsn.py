@@ -17,11 +17,11 @@ from bounceparse.wire.address import read_address
 from bounceparse.wire.headers import unfold
 
 _FIELD: Final = re.compile(
-    r"^[ \t>|]{0,3}(?:(final-recipient|original-recipient|action|status|remote-mta|x-actual-recipient|x-supplementary-info|x-display-name|"
+    r"\n[ \t>|]{0,3}(?:(final-recipient|original-recipient|action|status|remote-mta|x-actual-recipient|x-supplementary-info|x-display-name|"
     r"reporting-mta|arrival-date|original-envelope-id|last-attempt-date|x-powermta-bouncecategory|x-original-message-id|recipient)[ \t.]*:"
     r"[ \t]*(.*(?:\n[ \t]+\S.*)*)"
     r"|(?:diagnostic-code|x-exim-diagnostic)[ \t.]*:[ \t]*(.*(?:\n(?:[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)).*)*))",
-    re.M | re.I,
+    re.I,
 )
 _MESSAGE_FIELDS: Final = frozenset({"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"})
 _RECIPIENT_FIELDS: Final = frozenset({"final-recipient", "original-recipient", "recipient"})
@@ -42,14 +42,14 @@ _ACTIONS: Final = {
 _WORD: Final = re.compile(r"[a-z][a-z-]*")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _TYPE: Final = re.compile(r"[ \t]*([A-Za-z][\w-]{0,40})[ \t]*;\s*")
-_FIELD_NAME: Final = re.compile(r"^[ \t>|]{0,3}(?:final-recipient|original-recipient|diagnostic-code)[ \t]*:", re.M | re.I)
+_FIELD_NAME: Final = re.compile(r"\n[ \t>|]{0,3}(?:final-recipient|original-recipient|diagnostic-code)[ \t]*:", re.I)
 _SOFT_BREAK: Final = re.compile(r"=\n")
 _HEX: Final = re.compile(r"=([0-9A-F]{2})")
 
 
 def has_status_fields(text: str) -> bool:
     """Say whether a text that is not a delivery-status part prints the fields of one."""
-    return _FIELD_NAME.search(text) is not None
+    return _FIELD_NAME.search("\n" + text) is not None
 
 
 def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: str = "") -> list[Claim]:
@@ -59,6 +59,8 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
     """
     if "=\n" in text and ("=20" in text or "=3D" in text or "=\n" in text[:200]):
         text, offset = _HEX.sub(lambda m: chr(int(m[1], 16)), _SOFT_BREAK.sub("", text)), -1
+    known = offset >= 0
+    text, offset = "\n" + text, offset - 1
     claims: list[Claim] = []
     claim: Claim | None = None
     seen: set[str] = set()
@@ -85,7 +87,7 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
         seen.add(name)
         last = match.end()
         _FILL[name](claim, value)
-        if offset >= 0:
+        if known:
             start, end = match.span(group)
             claim.spans[name] = (offset + start, offset + end)
     return [claim for claim in claims if claim.spans or claim.final_address or claim.action or claim.status or claim.diagnostic]

@@ -10,9 +10,9 @@ from bounceparse.model import Original
 from bounceparse.text import clip
 from bounceparse.wire.headers import decode_field, read_fields, unfold
 
-_FIELD: Final = re.compile(r"^(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+_FIELD: Final = re.compile(r"\n(?=[mfsdl])(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
 _SEPARATOR: Final = re.compile(
-    r"^[ \t>]{0,4}(?:"
+    r"\n[ \t>]{0,4}(?=[-=_*+|\[aicefobhmtu\u0400-\uffff])(?:"
     r"[-=_*+|]{2,}[ \t\[|]{0,4}(?:below (?:this|the next) line|this is a copy|original (?:message|mail)|unsent message|no message was collected|"
     r"message (?:body|header|text)|returned m|copy of|the header (?:of|and)|(?:the )?body of the message|start of returned|mail info|message follows|"
     r"forwarded message|headers? follow|your (?:message|mail)|included is a copy)[^\n]{0,80}|"
@@ -24,23 +24,24 @@ _SEPARATOR: Final = re.compile(
     r"urspr[^\n]{1,3}ngliche nachrichtenkopfzeilen:|originalnachrichtenkopfzeilen:|en-t[^\n]{1,2}tes de message d.origine[^\n]{0,3}:|"
     r"encabezados de mensajes? original(?:es)?:|intestazioni originali del messaggio:|cabe[^\n]{1,2}alhos originais da mensagem:|"
     r"oorspronkelijke berichtkoppen:|元のメッセージ ヘッダー:|原始邮件头:|исходные заголовки сообщения:"
-    r")[ \t]*$",
-    re.M | re.I,
+    r")[ \t]*(?=\n|$)",
+    re.I,
 )
 _HEADER_RUN: Final = re.compile(
-    r"^(?:return-path|received|message-id|mime-version|dkim-signature|delivered-to|x-[\w-]+|from|subject)[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*\n"
+    r"\n(?:return-path|received|message-id|mime-version|dkim-signature|delivered-to|x-[\w-]+|from|subject)[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*\n"
     r"(?:(?:[!-9;-~]{2,60}:[ \t]?.*|[ \t]+\S.*)\n){3}",
-    re.M | re.I,
+    re.I,
 )
 
 
 def cut_original(text: str) -> tuple[str, str]:
     """Return a plain-text notice in two: what the daemon wrote, and the returned message with its header ("" when there is none)."""
-    match = _SEPARATOR.search(text)
+    lines = "\n" + text  # so that every line follows a line end, see wire.headers.FIELD
+    match = _SEPARATOR.search(lines)
     if match is None:
-        match = _HEADER_RUN.search(text)
+        match = _HEADER_RUN.search(lines)
         return (text, "") if match is None else (text[: match.start()], text[match.start() :])
-    return text[: match.start()], text[match.end() :].lstrip("\n")
+    return text[: match.start()], text[match.end() - 1 :].lstrip("\n")
 
 
 def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
@@ -48,7 +49,7 @@ def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
     stop = block.find("\n\n", 1)
     block = block[: min(stop, limits.TEXT) + 1 if stop > 0 else limits.TEXT]
     fields: dict[str, str] = {}
-    for name, value in _FIELD.findall(block):
+    for name, value in _FIELD.findall("\n" + block):
         fields.setdefault(name.lower(), value)
     headers = {}
     if wanted:
