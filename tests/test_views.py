@@ -37,12 +37,12 @@ def facts(report: Report) -> list[tuple[str, ...]]:
 
 
 def assert_no_worse(view: Report, whole: Report) -> None:
-    """No address is hard that was not, and none that is named in both is more certain."""
+    """Nobody becomes hard with a certainty that policies act on, and nobody who is named in both becomes more certain."""
     before = verdicts(whole)
     for recipient, verdict in view.results:
         address = recipient.address
         was = before.get(address.lower())
-        if verdict.bounce == "hard":
+        if verdict.bounce == "hard" and verdict.certainty != "guess":
             assert was is not None and was.bounce == "hard", f"{address!r} became hard: {verdict.rule}"
         if was is not None and verdict.bounce == was.bounce and verdict.reason == was.reason:
             assert CERTAINTY[verdict.certainty] <= CERTAINTY[was.certainty], f"{address!r} became more certain: {verdict.rule}"
