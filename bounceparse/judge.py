@@ -40,6 +40,10 @@ _GUESS: Final[Certainty] = "guess"
 _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 """Phases before the recipient was named: no reply in them can be about the recipient."""
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
+_ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
+_OUR_SIDE: Final = re.compile(r" (?:senders?|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) ")
+_INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
+_JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
     "delivered": "delivered",
     "complaint": "feedback_complaint",
@@ -181,6 +185,10 @@ class Judge:
         """Find the words of the reply: one pass over the reply and, behind it, its links."""
         landmarks = self._landmarks
         case.hits = hits = landmarks.find(case.words + squeeze(case.links) if case.links else case.words)
+        if not hits and _JOINED.search(case.plain) is not None:  # lines of a reply that were joined without a blank
+            case.words = squeeze(_JOINED.sub(" ", case.plain))
+            case.split = len(case.words)
+            case.hits = hits = landmarks.find(case.words + squeeze(case.links) if case.links else case.words)
         if hits:
             case.found = self._speaking(case, landmarks.matches(hits))
             lists = landmarks.blocklists
@@ -202,23 +210,40 @@ class Judge:
                 continue
             if phrase.dialect and phrase.dialect != dialect:
                 continue
+            if match.last != match.start and phrase.reason in _ADDRESS_IS_DEAD and _OUR_SIDE.search(case.words, match.start, match.end) is not None:
+                continue  # "domain of sender … does not exist" is not about the recipient
             kept.append(match)
         if len(kept) < 2:
             return kept
         if case.links and any(match.end <= split for match in kept):
             kept = [match for match in kept if match.end <= split]
+        if len(kept) > 1:
+            quoted = self._quoted_from(case)
+            if quoted and any(match.start >= quoted and match.phrase.reason != "undetermined" for match in kept):
+                kept = [match for match in kept if match.start >= quoted]
         kept.sort(key=_by_place)
         free: list[Match] = []
-        covered = 0
-        first = last = -1
+        covered = length = 0
+        place = (-1, -1)
         for match in kept:
-            if match.end <= covered and (match.start, match.end) != (first, last):
+            if match.end <= covered and ((match.start, match.end) != place or _length(match) < length):
                 continue
             free.append(match)
             if match.end > covered:
                 covered = match.end
-                first, last = match.start, match.end
+                place = (match.start, match.end)
+                length = _length(match)
         return free
+
+    def _quoted_from(self, case: _Case) -> int:
+        """Return where the quoted reply begins in the squeezed words, 0 when nothing stands before it: what introduces a reply says less than the reply."""
+        plain = case.plain
+        if plain[:1] in "45" and _INNER.search(plain, 4) is None:
+            return 0
+        rest = read_masked_reply(plain).rest
+        if not rest or len(rest) > len(plain) - 8:
+            return 0
+        return len(squeeze(plain[: len(plain) - len(rest)])) - 1
 
     # The steps, in the order of PRECEDENCE.
 
@@ -284,7 +309,7 @@ class Judge:
         status, reason = self._status_reason(case)
         if phrase.reason == reason:
             return _Finding(reason, f"status:{case.status}", _SURE, phrase.fault, phrase.temporary)
-        if phrase.reason in _ABOUT_RECIPIENT and status is not None:
+        if phrase.reason in _ADDRESS_IS_DEAD and status is not None:
             fault = status.fault or self._tables.reasons[reason].fault
             if fault == "sender" and status.confidence == "high":
                 return _Finding(reason, f"status:{case.status}", _LIKELY, status.fault)
@@ -355,7 +380,7 @@ class Judge:
         return _Finding(reason, f"status:{case.status}", _GUESS, status.fault)
 
     def _text(self, case: _Case) -> _Finding | None:
-        if not case.text:
+        if not case.text or case.code or len(case.words) > 12:
             return None
         plain, links = mask(case.text[: limits.DIAGNOSTIC])
         around = _Case(case.recipient, plain, links, case.phase, case.dialect, "", case.bare)
@@ -368,8 +393,8 @@ class Judge:
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY, phrase.fault, phrase.temporary)
 
     def _action(self, case: _Case) -> _Finding | None:
-        if case.action == "delayed":
-            return _Finding("expired", "action:delayed", _GUESS)
+        if case.recipient.diagnostic.strip(" .").lower() == "expired":
+            return _Finding("expired", "action:expired", _LIKELY)
         return None
 
     # Shared by the steps.
@@ -411,7 +436,7 @@ class Judge:
     def _verdict(self, case: _Case, finding: _Finding, kind: str, flawed: bool) -> Verdict:
         recipient = case.recipient
         name, rule, certainty = finding.reason, finding.rule, finding.certainty
-        if case.phase in _EARLY and name in _ABOUT_RECIPIENT and rule[:5] != "provi":
+        if case.phase in _EARLY and (name in _ABOUT_RECIPIENT or (name == "domain_unknown" and case.phase == "MAIL")) and rule[:5] != "provi":
             name, certainty = ("sender_rejected", _LIKELY) if case.phase == "MAIL" else ("policy", _GUESS)
         reason: Reason = self._tables.reasons[name]
         fault: Fault = finding.fault or reason.fault  # type: ignore[assignment]
@@ -444,8 +469,14 @@ class Judge:
         return best
 
 
-def _by_place(match: Match) -> tuple[int, int]:
-    return match.start, -match.end
+def _by_place(match: Match) -> tuple[int, int, int]:
+    return match.start, -match.end, -_length(match)
+
+
+def _length(match: Match) -> int:
+    """Return how much of a match was said, gaps left out."""
+    words = match.phrase.words
+    return len(words[0]) if len(words) == 1 else sum(map(len, words))
 
 
 def _wait(words: str) -> int | None:
