@@ -40,7 +40,7 @@ def test_the_python_examples(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
         if ">>>" in block:
             test = doctest.DocTestParser().get_doctest(block, names, "README.md", "README.md", 0)
             said: list[str] = []
-            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(test, said.append, clear_globs=False)
+            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(test, out=said.append, clear_globs=False)
             assert not said, "".join(said)
             names.update(test.globs)
         else:
