@@ -36,15 +36,15 @@ _PHASE_MARKS: Final = (
 )
 """Words of which a notice that names the SMTP phase has one; looking for them first saves most texts the patterns."""
 _BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
-_FIELDS: Final = (
-    ("final-recipient", "Final-Recipient", "final_address"),
-    ("original-recipient", "Original-Recipient", "original_address"),
-    ("action", "Action", "action"),
-    ("status", "Status", "status"),
-    ("diagnostic-code", "Diagnostic-Code", "diagnostic"),
-    ("x-supplementary-info", "X-Supplementary-Info", "diagnostic"),
-    ("text", "text", "diagnostic"),
-)
+_FIELDS: Final = {
+    "final-recipient": ("Final-Recipient", "final_address"),
+    "original-recipient": ("Original-Recipient", "original_address"),
+    "action": ("Action", "action"),
+    "status": ("Status", "status"),
+    "diagnostic-code": ("Diagnostic-Code", "diagnostic"),
+    "x-supplementary-info": ("X-Supplementary-Info", "diagnostic"),
+    "text": ("text", "diagnostic"),
+}
 
 
 def address_of(claim: Claim) -> str:
@@ -138,16 +138,14 @@ def _filled(claim: Claim, other: Claim) -> Claim:
 
 def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Recipient:
     diagnostic = printable(claim.diagnostic, limits.DIAGNOSTIC)
-    code, status = claim.reply_code, claim.status
+    code, status, command = claim.reply_code, claim.status, claim.command
     if diagnostic:
         said_code, said_status, _ = read_reply(diagnostic)
         code = said_code or code
         status = better_status(status, said_status, diagnostic)
-    command = claim.command
-    if not command:
-        command = read_phase(diagnostic) if diagnostic else ""
-        if not command and text and any(mark in text for mark in _PHASE_MARKS):
-            command = read_phase(text)
+        command = command or read_phase(diagnostic)
+    if not command and text and any(map(text.__contains__, _PHASE_MARKS)):
+        command = read_phase(text)
     return Recipient(
         printable(address_of(claim), limits.ADDRESS),
         claim.original_address,
@@ -182,13 +180,14 @@ def better_status(field: str, said: str, diagnostic: str) -> str:
 
 
 def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
+    spans, rule = claim.spans, claim.rule
+    if not spans:
+        return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), rule),)
     found = []
-    spans = claim.spans
-    for name, title, attribute in _FIELDS:
-        span = spans.get(name)
-        if span is not None:
-            value = diagnostic if attribute == "diagnostic" else printable(getattr(claim, attribute), limits.FIELD)
-            found.append(Evidence(claim.source if name != "text" else "transcript", title, value, (offsets(span[0]), offsets(span[1])), claim.rule))
-    if not found:
-        found.append(Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), claim.rule))
+    for name, (start, end) in spans.items():
+        title, attribute = _FIELDS.get(name, ("", ""))
+        if title:
+            value = diagnostic if attribute == "diagnostic" else getattr(claim, attribute)
+            source: Source = "transcript" if name == "text" and claim.source == "dsn" else claim.source
+            found.append(Evidence(source, title, value, (offsets(start), offsets(end)), rule))
     return tuple(found)

@@ -64,21 +64,21 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     """
     if not dialect.recipient:
         return []
-    lines = [line[: limits.LINE] for line in text.split("\n", 3_000)[:3_000]]
-    first, last = _section(dialect, lines)
+    lines = text.split("\n", 3_000)[:3_000]
+    first, last, position = _section(dialect, text, lines)
     templates = [compile_template(template) for template in dialect.recipient]
     claims: list[Claim] = []
     places: list[int] = []
-    position = sum(map(len, lines[:first])) + first
     for number in range(first, last):
         line = lines[number]
-        found = _match(templates, line, domain)
-        if found is not None and found[0].lower() not in ignored and len(claims) < limits.RECIPIENTS:
-            claim = Claim("dialect", dialect.name, found[0], diagnostic=found[1].strip())
-            if offset >= 0:
-                claim.spans["text"] = (offset + position, offset + position + len(line))
-            claims.append(claim)
-            places.append(number)
+        if "@" in line or domain:
+            found = _match(templates, line[: limits.LINE], domain)
+            if found is not None and found[0].lower() not in ignored and len(claims) < limits.RECIPIENTS:
+                claim = Claim("dialect", dialect.name, found[0], diagnostic=found[1].strip())
+                if offset >= 0:
+                    claim.spans["text"] = (offset + position, offset + position + len(line))
+                claims.append(claim)
+                places.append(number)
         position += len(line) + 1
     for index, claim in enumerate(claims):
         stop = places[index + 1] if index + 1 < len(claims) else last
@@ -90,14 +90,20 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     return claims
 
 
-def _section(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
-    first, last = 0, len(lines)
-    lowered = [line.lower() for line in lines]
-    if dialect.begin:
-        first = next((number for number, line in enumerate(lowered) if any(word in line for word in dialect.begin)), 0)
-    if dialect.end:
-        last = next((number for number in range(first, last) if any(word in lowered[number] for word in dialect.end)), last)
-    return first, last
+def _section(dialect: Dialect, text: str, lines: list[str]) -> tuple[int, int, int]:
+    """Return the numbers of the first line of the section with the recipients and of the line after it, and where the first begins in the text."""
+    lowered = text.lower() if text.isascii() else "".join([char.lower() if len(char.lower()) == 1 else char for char in text])
+    begin, end = 0, len(text)
+    begins = [at for word in dialect.begin if (at := lowered.find(word)) >= 0]
+    if begins:
+        begin = text.rfind("\n", 0, min(begins)) + 1
+    for word in dialect.end:
+        at = lowered.find(word, begin)
+        if 0 <= at < end:
+            end = at
+    first = text.count("\n", 0, begin)
+    last = min(len(lines), first + text.count("\n", begin, end) + (1 if end == len(text) else 0))
+    return first, last, begin
 
 
 def _match(templates: list[tuple[re.Pattern[str], int, int]], line: str, domain: str) -> tuple[str, str] | None:

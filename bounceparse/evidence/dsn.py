@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from bounceparse import limits
-from bounceparse.model import Claim
+from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
 from bounceparse.wire.address import read_address
@@ -62,8 +62,8 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
     known = offset >= 0
     text, offset = "\n" + text, offset - 1
     claims: list[Claim] = []
-    claim: Claim | None = None
-    seen: set[str] = set()
+    group: dict[str, str] = {}
+    spans: dict[str, Span] = {}
     last = 0
     for match in _FIELD.finditer(text):
         name, value, diagnostic = match.groups()
@@ -72,102 +72,81 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
             if name in _MESSAGE_FIELDS:
                 fields.setdefault(name, value)
                 continue
-            group = 2
+            if name in group or (name in _RECIPIENT_FIELDS and _is_full(group) and "\n\n" in text[last : match.start() + 1]):
+                claims.append(_claim(group, spans, rule))
+                if len(claims) >= limits.RECIPIENTS:
+                    return claims
+                group, spans = {}, {}
+            group[name] = value
+            start, end = match.span(2)
         else:
-            name, value, group = "diagnostic-code", diagnostic, 3
-        again = name in seen and name != "diagnostic-code"
-        if again or (name in _RECIPIENT_FIELDS and _is_full(seen) and "\n\n" in text[last : match.start() + 1]):
-            claim = None
-        if claim is None:
-            if len(claims) >= limits.RECIPIENTS:
-                break
-            claim = Claim("dsn", rule)
-            claims.append(claim)
-            seen = set()
-        seen.add(name)
-        last = match.end()
-        _FILL[name](claim, value)
+            name = "diagnostic-code"
+            if len(diagnostic) > len(group.get(name, "")):
+                group[name] = diagnostic
+            start, end = match.span(3)
+        last = end
         if known:
-            start, end = match.span(group)
-            claim.spans[name] = (offset + start, offset + end)
-    return [claim for claim in claims if claim.spans or claim.final_address or claim.action or claim.status or claim.diagnostic]
+            spans[name] = (offset + start, offset + end)
+    if group:
+        claims.append(_claim(group, spans, rule))
+    return claims
 
 
-def _is_full(seen: set[str]) -> bool:
+def _is_full(group: dict[str, str]) -> bool:
     """Say whether a group has both a recipient and something about it, so that another recipient field may begin the next one."""
-    return not seen <= _RECIPIENT_FIELDS and not seen.isdisjoint(_RECIPIENT_FIELDS)
+    return not group.keys() <= _RECIPIENT_FIELDS and not _RECIPIENT_FIELDS.isdisjoint(group)
 
 
-def _final(claim: Claim, value: str) -> None:
-    claim.final_address = read_address(value)
+def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
+    """Return the claim that a recipient group makes."""
+    get = group.get
+    original, final, other = get("original-recipient", ""), get("final-recipient", ""), get("recipient", "")
+    action, status, diagnostic, remote = get("action", ""), get("status", ""), get("diagnostic-code", ""), get("remote-mta", "")
+    claim = Claim(
+        "dsn",
+        rule,
+        read_address(other) if other else "",
+        read_address(original) if original else "",
+        read_address(final) if final else "",
+        _ACTIONS.get(action, "") or _read_action(action),
+    )
+    if diagnostic:
+        claim.diagnostic = _read_diagnostic(diagnostic)
+    elif "x-supplementary-info" in group:
+        claim.diagnostic = clip(unfold(group["x-supplementary-info"]).strip("<> "), limits.DIAGNOSTIC)
+    if not claim.diagnostic:
+        claim.diagnostic = "expired" if action[:7].lower() == "expired" else unfold(get("x-powermta-bouncecategory", ""))[: limits.FIELD]
+    if status:
+        match = _STATUS.match(status)
+        if match is not None:
+            claim.status = match[0]
+        else:
+            claim.reply_code, claim.status = read_reply(unfold(status))[:2]  # a reply stands where the status should
+            if claim.reply_code and not claim.diagnostic:
+                claim.diagnostic = clip(unfold(status), limits.DIAGNOSTIC)
+    if remote:
+        claim.remote_mta = read_mta(remote)
+    claim.spans = spans
+    return claim
 
 
-def _original(claim: Claim, value: str) -> None:
-    claim.original_address = read_address(value)
-
-
-def _address(claim: Claim, value: str) -> None:
-    claim.address = claim.address or read_address(value)
-
-
-def _action(claim: Claim, value: str) -> None:
+def _read_action(value: str) -> str:
+    """Return the Action that a value means, comments and odd words for it included; "" when it is none."""
     match = _WORD.match(value.strip().lower())
     word = match[0] if match is not None else ""
-    claim.action = _ACTIONS.get(word, "failed" if word.startswith("fail") else "")
-    if word == "expired" and not claim.diagnostic:
-        claim.diagnostic = "expired"
+    return _ACTIONS.get(word, "failed" if word.startswith("fail") else "")
 
 
-def _status(claim: Claim, value: str) -> None:
-    match = _STATUS.match(value)
-    if match is not None:
-        claim.status = match[0]
-        return
-    claim.reply_code, claim.status = read_reply(unfold(value))[:2]  # a reply stands where the status should
-    if claim.reply_code and not claim.diagnostic:
-        claim.diagnostic = clip(unfold(value), limits.DIAGNOSTIC)
-
-
-def _diagnostic(claim: Claim, value: str) -> None:
-    text = unfold(value) if value[:7].lower() != "x-notes" else value.replace("\n ", "").replace("\n\t", "")  # Domino folds inside words
-    match = _TYPE.match(text)
+def _read_diagnostic(value: str) -> str:
+    """Return a diagnostic as one line without its type; that of exit statuses (`X-Unix; 67`) stays."""
+    if value[:7].lower() == "x-notes":
+        value = value.replace("\n ", "").replace("\n\t", "")  # Domino folds inside words
+    else:
+        value = unfold(value)
+    match = _TYPE.match(value)
     if match is not None and match[1].lower() != "x-unix":
-        text = text[match.end() :]
-    if len(text) > len(claim.diagnostic) or claim.diagnostic == "expired":
-        claim.diagnostic = clip(text.strip(), limits.DIAGNOSTIC)
-
-
-def _supplementary(claim: Claim, value: str) -> None:
-    if value.strip():
-        claim.diagnostic = clip(unfold(value).strip("<> "), limits.DIAGNOSTIC)
-
-
-def _remote(claim: Claim, value: str) -> None:
-    claim.remote_mta = read_mta(value)
-
-
-def _category(claim: Claim, value: str) -> None:
-    if not claim.diagnostic:
-        claim.diagnostic = clip(unfold(value), limits.FIELD)
-
-
-def _skip(claim: Claim, value: str) -> None:
-    """Keep nothing of a field that only marks its group."""
-
-
-_FILL: Final = {
-    "final-recipient": _final,
-    "original-recipient": _original,
-    "recipient": _address,
-    "x-actual-recipient": _skip,
-    "x-display-name": _skip,
-    "action": _action,
-    "status": _status,
-    "diagnostic-code": _diagnostic,
-    "x-supplementary-info": _supplementary,
-    "remote-mta": _remote,
-    "x-powermta-bouncecategory": _category,
-}
+        value = value[match.end() :]
+    return clip(value.strip(), limits.DIAGNOSTIC)
 
 
 def read_mta(value: str) -> str:

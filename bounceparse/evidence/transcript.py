@@ -27,6 +27,9 @@ _SERVER: Final = re.compile(
     r"[ \t]*[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]+|-|[ \t]*[\"'#:]|$)[ \t]*(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
 )
+_CODE: Final = re.compile(r"(?<![\d.])[245]\d\d(?![\d.])")
+_DIALOGUE: Final = ("rcpt to", "mail from", ">>>", "-->", "sent:")
+"""A text without any of them quotes no client, which saves most notices two patterns a line."""
 _PHASES: Final = {
     "RCPT TO": "RCPT",
     "MAIL FROM": "MAIL",
@@ -55,14 +58,17 @@ def read_transcript(lines: list[str]) -> list[Answer]:
     """Return the 4xx and 5xx replies that stand in `lines`, in order."""
     replies: list[Answer] = []
     phase, recipient = "", ""
+    whole = "\n".join(lines).lower()
+    dialogue = any(map(whole.__contains__, _DIALOGUE))
     for number, line in enumerate(lines):
-        client = _CLIENT.search(line) or _BARE_CLIENT.match(line)
-        if client is not None:
-            phase = _PHASES[client[1].upper()]
-            named = find_addresses(client[2])
-            recipient = named[-1] if phase == "RCPT" and named else ""
-            continue
-        server = _SERVER.match(line)
+        if dialogue:
+            client = _CLIENT.search(line) or _BARE_CLIENT.match(line)
+            if client is not None:
+                phase = _PHASES[client[1].upper()]
+                named = find_addresses(client[2])
+                recipient = named[-1] if phase == "RCPT" and named else ""
+                continue
+        server = _SERVER.match(line) if _CODE.search(line) is not None else None
         if server is None:
             continue
         text, code = server[1].strip(), server[2]
