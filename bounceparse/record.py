@@ -6,8 +6,9 @@ A field is null only where the schema says so: `retry_after`, `decision` and `de
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -181,17 +182,6 @@ def decode(line: bytes | str) -> Record:
     return _decoder().decode(line)
 
 
+@cache
 def _decoder() -> msgspec.json.Decoder[Record]:
-    global _known_decoder
-    if _known_decoder is None:
-        _known_decoder = msgspec.json.Decoder(Record)
-    return _known_decoder
-
-
-_known_decoder: msgspec.json.Decoder[Record] | None = None
-
-
-def plain(record: Record) -> dict[str, Any]:
-    """Return `record` as dicts, lists and scalars, under the names of the schema."""
-    built: dict[str, Any] = msgspec.to_builtins(record)
-    return built
+    return msgspec.json.Decoder(Record)

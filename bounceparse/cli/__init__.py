@@ -82,6 +82,10 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if error.ctx is None and ctx.invoked_subcommand:
+                error.ctx = click.Context(self, ctx, ctx.invoked_subcommand)
+            raise
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:  # the reader had enough
@@ -97,7 +101,7 @@ def _check_command(ctx: click.Context, word: str) -> None:
     raise click.UsageError(f"no command or file {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
 
 
-@click.command(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="bounceparse", cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 79})
 @click.option("-c", "--config", metavar="FILE", help="Settings to start from (TOML).")
 @click.option("-v", "--verbose", count=True, envvar="BOUNCEPARSE_VERBOSE", help="Say more on standard error.")
 @click.option("-q", "--quiet", is_flag=True, envvar="BOUNCEPARSE_QUIET", help="Say nothing but errors.")

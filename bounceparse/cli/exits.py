@@ -31,11 +31,23 @@ class Stop(click.ClickException):
         self.code = code
 
 
+_WORDS: Final = (
+    ("Invalid value for", "wrong value for"),
+    ("Missing argument", "missing"),
+    ("Missing parameter:", "missing"),
+    ("requires an argument", "needs a value"),
+)
+
+
 def explain_usage(error: click.UsageError) -> str:
     """Return what is wrong with a command line and how to mend it, in one line."""
     message = " ".join(error.format_message().split()).rstrip(".")
-    message = message.replace("Invalid value for", "wrong value for").replace("Missing argument", "missing").replace("No such", "no such")
-    message = message.replace(" Did you mean", " did you mean").replace("Possible options:", "did you mean one of").replace(". did", "; did")
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option {error.option_name!r}"
+        if error.possibilities:
+            message += f"; did you mean {' or '.join(sorted(error.possibilities))}?"
+    for theirs, ours in _WORDS:
+        message = message.replace(theirs, ours)
     path = error.ctx.command_path if error.ctx is not None else "bounceparse"
     return f"{path}: {message[:1].lower()}{message[1:]}; see '{path} --help'"
 

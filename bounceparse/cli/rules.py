@@ -35,7 +35,7 @@ def command() -> None:
     \b
     [[sample]]
     text = "550 mailbox is sealed"
-    expect = { reason = "mailbox_disabled" }
+    reason = "mailbox_disabled"
     """
 
 
@@ -111,8 +111,9 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
             text = " ".join(sample.text.split())
             click.echo(f"{sample.file}:{sample.line}: {wrong}\n  {text[:LONG]}{'…' if len(text) > LONG else ''}")
     if not samples:
-        raise Stop(BAD_CONFIG, "no sample to run; write one beside each rule: [[sample]] with text and expect")
-    click.echo(f"{len(samples):,} samples, {f'{failed:,} not as expected' if failed else 'all as expected'}")
+        raise Stop(BAD_CONFIG, "no sample to run; write one beside each rule: [[sample]] with text and reason")
+    count = "1 sample, " if len(samples) == 1 else f"{len(samples):,} samples, {'' if failed else 'all '}"
+    click.echo(f"{count}{f'{failed:,} not ' if failed else ''}as expected")
     if failed:
         ctx.exit(BAD_CONFIG)
 

@@ -70,6 +70,6 @@ def value(name: str, found: object, row: Record, base: str = "") -> tuple[str, T
         word = "delay" if row.kind == "delay" else row.bounce
         return ("-" if word == "none" else word), BOUNCE_TONE[word]
     if name == "reason":
-        return row.reason or row.kind, "" if row.reason else "dim"
+        return show(row.reason) or row.kind, "" if row.reason else "dim"
     text = show(found.removeprefix(base)) if isinstance(found, str) else cell(found)
     return text, "dim" if name == "origin" else ""
