@@ -46,7 +46,7 @@ SECOND_OPINION = "evidence/second_opinion.py"  # may use `email` and flufl.bounc
 
 # What the core may not import: files, sockets, clocks, loggers, processes and the mail parser that it is measured against.
 OUTSIDE = {
-    "asyncio", "click", "dns", "email", "flufl", "glob", "http", "io", "logging", "mailbox", "mailparser", "mmap", "multiprocessing", "os",
+    "asyncio", "click", "dns", "email", "flufl", "glob", "http", "logging", "mailbox", "mailparser", "mmap", "multiprocessing", "os",
     "pathlib", "pickle", "random", "rich", "selectors", "shutil", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading",
     "time", "urllib",
 }

@@ -18,8 +18,10 @@ CASES = golden.fixtures()
 
 # Where flufl.bounce names an address that we do not, and why we are right. An entry that is no longer true fails.
 DIFFERENCES = {
+    "earthlink/01-sorry-unable.eml": "Three dots follow the address in the reply; flufl.bounce takes them and the next word with it.",
     "ezmlm/02-subscriber-warning.eml": "The list asks the subscriber himself; the bounce in his mail is a copy of an old one.",
     "generic/08-bounce-of-a-bounce.eml": "The bounce that came back names an address of its own; nobody wrote to that one this time.",
+    "mmdf/01-failed-mail.eml": "The notice quotes address and host together; flufl.bounce keeps the opening quote.",
     "rfc3464/04-xtext-original-recipient.eml": "The Original-Recipient is in xtext (RFC 3461 4); flufl.bounce takes it undecoded.",
     "rfc3464/05-imceaex.eml": "An address of Exchange in the form IMCEAEX ends for flufl.bounce at its first equals sign.",
     "rfc3464/06-folded-inside-words.eml": "The field is folded in the middle of a word; flufl.bounce keeps the blank in the address.",

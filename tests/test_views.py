@@ -42,7 +42,7 @@ def assert_no_worse(view: Report, whole: Report) -> None:
     for recipient, verdict in view.results:
         address = recipient.address
         was = before.get(address.lower())
-        if verdict.bounce == "hard" and verdict.certainty != "guess":
+        if address and verdict.bounce == "hard" and verdict.certainty != "guess":
             assert was is not None and was.bounce == "hard", f"{address!r} became hard: {verdict.rule}"
         if was is not None and verdict.bounce == was.bounce and verdict.reason == was.reason:
             assert CERTAINTY[verdict.certainty] <= CERTAINTY[was.certainty], f"{address!r} became more certain: {verdict.rule}"
