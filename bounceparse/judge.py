@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from bounceparse import limits
@@ -421,9 +422,11 @@ class Judge:
         tables = self._tables
         vendors = tables.vendors.get(detail)
         if vendors is not None:
-            host = case.recipient.remote_mta
+            host = f".{case.recipient.remote_mta}"
+            marks = self._landmarks.vendors
+            present = {name for literal, _, _ in case.hits if literal in marks for name in marks[literal]}
             for vendor in vendors:
-                if vendor.code[0] in ("X", code[0]) and (any(mark in case.words for mark in vendor.marks) or (host and host.endswith(vendor.hosts))):
+                if vendor.code[0] in ("X", code[0]) and (vendor.vendor in present or (len(host) > 1 and host.endswith(self._dotted(vendor.hosts)))):
                     return Status(vendor.code, vendor.title, vendor.reason, confidence="high", fault=vendor.fault), vendor.reason
         status = tables.statuses.get(detail)
         if status is None:
@@ -432,6 +435,12 @@ class Judge:
                 return None, ""
             status = Status(status.code, status.title, status.reason, status.reason_4, status.reason_5, "low", status.fault)
         return status, (status.reason_4 if code[0] == "4" else status.reason_5) or status.reason
+
+    @staticmethod
+    @cache
+    def _dotted(hosts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return host suffixes with a dot before each, so that notexample.com is not taken for example.com."""
+        return tuple(f".{host}" for host in hosts)
 
     def _verdict(self, case: _Case, finding: _Finding, kind: str, flawed: bool) -> Verdict:
         recipient = case.recipient

@@ -38,15 +38,16 @@ class Landmarks:
 
     __slots__ = (
         *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "literals", "marks", "needed"),
-        *("phrases", "signs", "survey", "surveyed", "system", "tokens"),
+        *("phrases", "signs", "survey", "surveyed", "system", "tokens", "vendors"),
     )
 
     def __init__(self, tables: Tables) -> None:
         self._ids: dict[str, int] = {}
         self.phrases: dict[int, tuple[Phrase, ...]] = {}  # words without a gap; those that one dialect alone uses among them
-        self.gaps: dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]] = {}  # by last piece: the ids of the earlier ones, and the phrase
+        self.gaps: dict[int, dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]]] = {}  # by the last piece, then the one before it: all earlier ones
         self.tokens: dict[int, tuple[tuple[tuple[int, ...], Provider, Token], ...]] = {}  # by last piece, too
         self.marks: dict[int, tuple[str, ...]] = {}  # keys of the providers that it identifies
+        self.vendors: dict[int, tuple[str, ...]] = {}  # names of the vendors of status codes that it identifies
         self.blocklists: dict[int, tuple[Blocklist, ...]] = {}
         self.system: dict[int, tuple[str, ...]] = {}  # ids of error numbers and their texts
         self.signs: dict[int, tuple[tuple[str, int], ...]] = {}  # kind of message, and the index in PLACES where the words must stand
@@ -62,6 +63,10 @@ class Landmarks:
                 _append(self.tokens, last, (tuple(earlier), provider, token))
             for mark in provider.marks:
                 _append(self.marks, self._id(mark), provider.key)
+        for vendors in tables.vendors.values():
+            for vendor in vendors:
+                for mark in vendor.marks:
+                    _append(self.vendors, self._id(mark), vendor.vendor)
         for blocklist in tables.blocklists:
             for word in blocklist.words:
                 _append(self.blocklists, self._id(word), blocklist)
@@ -94,7 +99,7 @@ class Landmarks:
     def _add_phrase(self, phrase: Phrase) -> None:
         *earlier, last = [self._id(piece) for piece in phrase.words]
         if earlier:
-            _append(self.gaps, last, (tuple(earlier), phrase))
+            _append(self.gaps.setdefault(last, {}), earlier[-1], (tuple(earlier), phrase))
         else:
             _append(self.phrases, last, phrase)
 
@@ -134,10 +139,14 @@ class Landmarks:
             if literal in gaps:
                 if places is None:
                     places = places_of(hits)
-                for earlier, phrase in gaps[literal]:
-                    first = self.first_piece(places, earlier, start)
-                    if first >= 0:
-                        found.append(Match(first, start, end, phrase))
+                before = gaps[literal]
+                for piece in before.keys() & places.keys():
+                    for earlier, phrase in before[piece]:
+                        first = self.first_piece(places, earlier, start)
+                        if first >= 0:
+                            found.append(Match(first, start, end, phrase))
+        if len(found) > 1:
+            found.sort(key=_by_end)  # sets have no order of their own
         return found
 
     def first_piece(self, places: dict[int, list[int]], earlier: tuple[int, ...], start: int) -> int:
@@ -151,6 +160,10 @@ class Landmarks:
                 return -1
             start = ends[index] - len(self.literals[piece])
         return start
+
+
+def _by_end(match: Match) -> tuple[int, int, str]:
+    return match.end, match.start, match.phrase.id
 
 
 def places_of(hits: list[Hit]) -> dict[int, list[int]]:

@@ -53,9 +53,13 @@ def address_of(claim: Claim) -> str:
     return original if original and "@" in original else claim.final_address or claim.address
 
 
+def _says_nothing(text: str) -> bool:
+    return len(text) <= 40 and _EMPTY_WORDS.fullmatch(text) is not None
+
+
 def needs_words(claim: Claim) -> bool:
     """Say whether a machine claim is too poor to be judged without the text for people: no address, or no diagnostic worth the name."""
-    return not (claim.final_address or claim.original_address or claim.address) or _EMPTY_WORDS.fullmatch(claim.diagnostic) is not None
+    return not (claim.final_address or claim.original_address or claim.address) or _says_nothing(claim.diagnostic)
 
 
 def merge(message: Message, claims: list[Claim], words: list[Claim], action: str, text: str) -> tuple[Recipient, ...]:
@@ -121,7 +125,7 @@ def _filled(claim: Claim, other: Claim) -> Claim:
     claim.remote_mta = claim.remote_mta or other.remote_mta
     claim.command = claim.command or other.command
     claim.final_address = claim.final_address or other.final_address
-    if other.diagnostic and (not claim.diagnostic or _EMPTY_WORDS.fullmatch(claim.diagnostic) is not None):
+    if other.diagnostic and (not claim.diagnostic or _says_nothing(claim.diagnostic)):
         mark = claim.diagnostic
         claim.diagnostic = f"{other.diagnostic} ({mark})" if mark[:6].lower() == "x-unix" else other.diagnostic
         claim.spans.update(other.spans)

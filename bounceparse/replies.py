@@ -19,6 +19,8 @@ _CODE: Final = re.compile(
     r"(?:(?<!\S)|(?<=[;:,<>(\"'`\[=|_#]))([245]\d\d)"
     r"(?:[ \-(#:'\"_,;<\[.]{1,4}(?:smtp;[ ]*)?(?:\d\d\d[ -])?[#(]{0,2}([245]\.\d\.\d{1,3})(?![\d\w]|\.\d)|(?=[ \-#,;:<>)\"'\]]|\. |\.?$))"
 )
+_USUAL: Final = re.compile(r"([245]\d\d)[ -](?:#?([245]\.\d\.\d{1,3})[ :]+|(?=[A-Za-z<]))")
+_DIGITS: Final = re.compile(r"\d\d\d|\d\.\d\.\d")
 _STATUS: Final = re.compile(r"(?<![\d.vVx/=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
 _START: Final = re.compile(
     r"[\s<>*.:\"'(|-]*(?:(?:smtp|x-?smtp|lmtp|esmtp)[;:]\s*)?(?:error[ _-]?(?:code)?[ :=]*|code[ :=]*|status[ :=]*|#<?\s?#?)?\Z", re.I
@@ -159,6 +161,9 @@ def read_reply(text: str) -> Reply:
 
 def read_masked_reply(text: str) -> Reply:
     """Return the same as `read_reply` for a text that `mask` has gone over."""
+    usual = _USUAL.match(text)
+    if usual is not None and _DIGITS.search(text, usual.end()) is None:  # one reply and no other number that could be one
+        return Reply(usual[1], usual[2] or "", text[usual.end() :])
     code = status = ""
     end = 0
     if text[:6].lower() == "x-unix":
