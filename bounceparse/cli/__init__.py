@@ -16,10 +16,10 @@ from bounceparse.cli.exits import DONE, INTERRUPTED, USAGE, Stop, explain_usage,
 
 COMMANDS: Final = {
     "parse": "Messages in, records out (the default command).",
-    "explain": "Say why: one SMTP reply or one mail, with rule, codes and evidence.",
+    "explain": "Say why: one reply or one mail, its rule, codes, evidence.",
     "classify": "Give a verdict on many bare SMTP replies or log lines.",
-    "stats": "Count by reason, bounce, fault, provider, domain, status or day.",
-    "codes": "Look up a reply code, status code or error number, or search by word.",
+    "stats": "Count by reason, fault, provider, domain, status, day …",
+    "codes": "Look up a code or error number, or search by word.",
     "rules": "List, show, test and check the rules, built-in and your own.",
     "samples": "Write a few synthetic mails to try things on.",
     "config": "Show what is set and where, or check a configuration file.",
@@ -113,9 +113,9 @@ def cli(ctx: click.Context, config: str | None, verbose: int, quiet: bool, no_co
 
     \b
     bounceparse explain "550 5.1.1 <a@example.com> user unknown"
-    bounceparse bounce.eml                 the same as: bounceparse parse bounce.eml
+    bounceparse bounce.eml              the same as: bounceparse parse bounce.eml
     bounceparse parse bounces.mbox | jq .reason
-    bounceparse samples DIR                something to try it on
+    bounceparse samples DIR             something to try it on
     """
     from bounceparse.cli.settings import find_config, load_config
     from bounceparse.cli.state import state_of

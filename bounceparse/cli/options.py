@@ -106,7 +106,14 @@ rules_option: Final = click.option(
 )
 recurse_option: Final = click.option("-r", "--recurse", is_flag=True, envvar="BOUNCEPARSE_RECURSE", help="Read every file in a directory.")
 jobs_option: Final = click.option(
-    "-j", "--jobs", type=Jobs(), default="1", envvar="BOUNCEPARSE_JOBS", help="Processes that read; auto: one a processor.", show_default=True
+    "-j",
+    "--jobs",
+    type=Jobs(),
+    default="1",
+    metavar="N|auto",
+    envvar="BOUNCEPARSE_JOBS",
+    help="Processes that read; auto: one a processor.",
+    show_default=True,
 )
 format_option: Final = click.option(
     "-f",
@@ -133,14 +140,22 @@ input_options: Final = put_on(
     ),
 )
 select_options: Final = put_on(
-    click.option("--only", type=Words(KINDS + BOUNCES), envvar="BOUNCEPARSE_ONLY", help="Kinds to keep: bounce, complaint …, or hard, soft."),
+    click.option(
+        "--only", type=Words(KINDS + BOUNCES), metavar="a,b", envvar="BOUNCEPARSE_ONLY", help="Kinds to keep: bounce, complaint …, or hard, soft."
+    ),
     click.option("--since", type=Moment(), help="Only what arrived then or later: 2026-11-23, or 7d for seven days ago."),
     click.option("--until", type=Moment(late=True), help="Only what arrived then or earlier."),
 )
 record_options: Final = put_on(
     format_option,
     output_option,
-    click.option("--fields", type=Fields(), envvar="BOUNCEPARSE_FIELDS", help="Fields to write, in this order: recipient,reason,original.subject …"),
+    click.option(
+        "--fields",
+        type=Fields(),
+        metavar="a,b",
+        envvar="BOUNCEPARSE_FIELDS",
+        help="Fields to write, in this order: recipient,reason,original.subject …",
+    ),
     click.option("--vocabulary", metavar="NAME", envvar="BOUNCEPARSE_VOCABULARY", help="Reasons in the words of sisimai, ses, postmark …"),
 )
 
