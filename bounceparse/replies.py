@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from ahocorasick_rs import AhoCorasick
+
 _LOCAL: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-"
 _DOMAIN: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 _WIDE_ADDRESS: Final = re.compile(r"(?<![\w.+=/-])[\w.!#$%&'*+/=?^{|}~-]++@[\w.-]*")
@@ -64,6 +66,12 @@ _PHASE_MARKS: Final = (
     ((" command",), re.compile(r"\b(rcpt|mail|data|ehlo|helo|starttls)(?: to| from)? ?:?(?:<[^>]{0,320}>)? command\b")),
     (("rcpt to:", "mail from:"), re.compile(r"\b(rcpt to|mail from):\s?<")),
 )
+_VERBS: Final = (
+    *("rcpt", "mail from", "mail command", "mail_from", "mail+", "ehlo", "helo", "lhlo", "starttls", "auth command", "auth smtp", "data", "end of", "end-of"),
+    *("initial connection", "greeting", "banner", "connect]", "init]", "(state ", "talk to me", "my name", "like recipient", "sender was", "the message", " .)"),
+)
+_NAMES_PHASE: Final = AhoCorasick(_VERBS).find_matches_as_indexes
+"""One pass that tells that a text names no phase at all, as most do."""
 _PHASES: Final = {
     "rcpt": "RCPT",
     "rcpt to": "RCPT",
@@ -225,6 +233,8 @@ def read_phase(text: str) -> str:
     `[RCPT_TO]`, Gmail's `(state 14)`, SendGrid's `in RCPT TO`.
     """
     text = text.lower()
+    if not _NAMES_PHASE(text):
+        return ""
     for literals, pattern in _PHASE_MARKS:
         for literal in literals:
             if literal in text:
