@@ -120,10 +120,11 @@ class Engine:
         if "x-failed-recipients" in headers:
             words = _with_header(words, headers["x-failed-recipients"])
         poor = words if words else claims
-        if len(poor) == 1 and needs_words(poor[0]):
+        if poor and all(map(needs_words, poor)):
             reason = find_reason(text)
-            if reason:
-                poor[0].diagnostic = f"{reason} ({poor[0].diagnostic})" if poor[0].diagnostic else reason
+            if reason and (len(poor) == 1 or "@" not in reason):  # one that names an address speaks for that one alone
+                for claim in poor:
+                    claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
         return claims, words
 
 

@@ -34,7 +34,7 @@ _PHASE_MARKS: Final = (
     "like recipient",
     "failed on DATA",
 )
-"""Words of which a notice that names the SMTP phase has one; looking for them first saves most texts the patterns."""
+"""Words of which a notice that names the SMTP phase has one."""
 _BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
 _FIELDS: Final = {
     "final-recipient": ("Final-Recipient", "final_address"),
@@ -148,8 +148,8 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
         code = said_code or code
         status = better_status(status, said_status, diagnostic)
         command = command or read_phase(diagnostic)
-    if not command and text and any(map(text.__contains__, _PHASE_MARKS)):
-        command = read_phase(text)
+    if not command and text:
+        command = _phase_in(text)
     return Recipient(
         printable(address_of(claim), limits.ADDRESS),
         claim.original_address,
@@ -162,6 +162,15 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
         claim.remote_mta,
         _evidence(offsets, claim, diagnostic),
     )
+
+
+def _phase_in(text: str) -> str:
+    """Return the SMTP phase that a notice names, read only where one of the usual remarks stands."""
+    for mark in _PHASE_MARKS:
+        place = text.find(mark)
+        if place >= 0:
+            return read_phase(text[max(0, place - 20) : place + 80])
+    return ""
 
 
 def better_status(field: str, said: str, diagnostic: str) -> str:

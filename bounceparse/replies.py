@@ -144,7 +144,7 @@ def _without_addresses(text: str) -> str:
     """Return `text` with a blank for each address; a reply code glued to one by a hyphen stays."""
     if not text.isascii():
         text = _WIDE_ADDRESS.sub(" ", text)
-    pieces = text.split("@")
+    pieces = text.replace("...", " ...").split("@") if "..." in text else text.split("@")
     kept: list[str] = []
     for piece in pieces[:-1]:
         head = piece.rstrip(_LOCAL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from bounceparse import limits
@@ -31,6 +32,7 @@ _CAPTURES: Final = {
     "text": r"[^\n]{0,300}?",
     "diagnostic": r"([^\n]{0,2000})",
 }
+_LOCAL: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.A)
 _WORD: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -60,34 +62,45 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     """Return the claims that a dialect's templates find in a notice.
 
     The templates are tried from the line that holds a `begin` literal (the first line when it has none) to the one that holds an `end` literal.
-    What follows an address belongs to it as `more` says. `domain` completes bare local parts where the dialect is known to print those.
+    What follows an address belongs to it as `more` says. `domain` completes bare local parts (AOL, GroupWise) when no line has a whole address.
     """
     if not dialect.recipient:
         return []
     lines = text.split("\n", 3_000)[:3_000]
     first, last, position = _section(dialect, text, lines)
     templates = [compile_template(template) for template in dialect.recipient]
+    found = _find(templates, lines, first, last, "")
+    if not found and domain:
+        found = _find(templates, lines, first, last, domain)
+    found = [(number, address, words) for number, address, words in found if address.lower() not in ignored]
+    begins = list(accumulate((len(line) + 1 for line in lines[first:last]), initial=position)) if offset >= 0 else []
     claims: list[Claim] = []
-    places: list[int] = []
-    for number in range(first, last):
-        line = lines[number]
-        if "@" in line or domain:
-            found = _match(templates, line[: limits.LINE], domain)
-            if found is not None and found[0].lower() not in ignored and len(claims) < limits.RECIPIENTS:
-                claim = Claim("dialect", dialect.name, found[0], diagnostic=found[1].strip())
-                if offset >= 0:
-                    claim.spans["text"] = (offset + position, offset + position + len(line))
-                claims.append(claim)
-                places.append(number)
-        position += len(line) + 1
-    for index, claim in enumerate(claims):
-        stop = places[index + 1] if index + 1 < len(claims) else last
-        more = _MORE[dialect.more](lines, places[index] + 1, stop)
-        words = " ".join(word for word in (claim.diagnostic, more) if word)
-        claim.diagnostic = clip(words or ADDRESS.sub("", lines[places[index]]).strip(" \t<>:;,.-*\"'[]"), limits.DIAGNOSTIC)
+    for index, (number, address, words) in enumerate(found):
+        stop = found[index + 1][0] if index + 1 < len(found) else last
+        more = _MORE[dialect.more](lines, number + 1, stop)
+        words = " ".join(word for word in (words, more) if word) or ADDRESS.sub("", lines[number]).strip(" \t<>:;,.-*\"'[]")
+        claim = Claim("dialect", dialect.name, address, diagnostic=clip(words, limits.DIAGNOSTIC))
+        if begins:
+            begin = offset + begins[number - first]
+            claim.spans["text"] = (begin, begin + len(lines[number]))
+        claims.append(claim)
     if claims:
         _add_replies(claims, lines)
     return claims
+
+
+def _find(templates: list[tuple[re.Pattern[str], int, int]], lines: list[str], first: int, last: int, domain: str) -> list[tuple[int, str, str]]:
+    """Return line number, address and diagnostic of each line of the section that a template fits."""
+    found = []
+    for number in range(first, last):
+        line = lines[number]
+        if ("@" in line) != bool(domain):
+            match = _match(templates, line[: limits.LINE], domain)
+            if match is not None:
+                found.append((number, match[0], match[1].strip()))
+                if len(found) >= limits.RECIPIENTS:
+                    break
+    return found
 
 
 def _section(dialect: Dialect, text: str, lines: list[str]) -> tuple[int, int, int]:
@@ -113,7 +126,7 @@ def _match(templates: list[tuple[re.Pattern[str], int, int]], line: str, domain:
         if match is None or not address_group:
             continue
         value = match[address_group].strip("'\"")
-        if "@" not in value and domain and value:
+        if domain and _LOCAL.fullmatch(value) is not None:
             value = f"{value}@{domain}"
         address = check_address(value)
         if address:
