@@ -199,9 +199,13 @@ class Judge:
         """
         landmarks = self._landmarks
         hits = landmarks.find(words + links)
+        matches = landmarks.matches(hits)
+        if _JOINED.search(plain) is not None and not any(match.phrase.reason != "undetermined" for match in matches):  # lines of a reply that were joined without a blank
+            words = squeeze(_JOINED.sub(" ", plain))
+            hits = landmarks.find(words + links)
+            matches = landmarks.matches(hits)
         if not hits:
             return hits, [], False
-        matches = landmarks.matches(hits)
         found = self._speaking(matches, plain, words, bool(links), klass, phase, dialect)
         lists = landmarks.blocklists
         for literal, start, end in hits:
@@ -229,7 +233,7 @@ class Judge:
             kept = [match for match in kept if match.end <= len(words)]
         if len(kept) > 1:
             quoted = _quoted_from(plain)
-            if quoted and any(match.start >= quoted and match.phrase.reason != "undetermined" for match in kept):
+            if quoted and any(match.start >= quoted and not match.phrase.weak for match in kept):
                 kept = [match for match in kept if match.start >= quoted]
         kept.sort(key=_by_place)
         free: list[Match] = []
@@ -264,13 +268,14 @@ class Judge:
                     known = self._providers(case)
                 if provider.key not in known:
                     continue
+                begin = start
                 if earlier:
                     if places is None:
                         places = places_of(case.hits)
-                    start = self._landmarks.first_piece(places, earlier, start)
-                    if start < 0:
+                    begin = self._landmarks.first_piece(places, earlier, start)
+                    if begin < 0:
                         continue
-                weight = (token.own, end - start)
+                weight = (token.own, end - begin)
                 if best is None or weight > best[0]:
                     best = (weight, token)
         if best is None:
@@ -380,7 +385,7 @@ class Judge:
         return _Finding(reason, f"status:{case.status}", _GUESS, status.fault)
 
     def _text(self, case: _Case) -> _Finding | None:
-        if not case.text or case.code or len(case.words) > 12:
+        if not case.text or case.code or case.words.strip():
             return None
         plain, links = mask(case.text[: limits.DIAGNOSTIC])
         around = _Case(case.recipient, plain, links, case.phase, case.dialect, "", case.bare)
