@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SURVEYED: Final = 12_000  # characters of a notice that are searched for landmarks; daemons say what they have to say before that
-_SURVEYED_DSN: Final = 2_000  # with a machine part only the dialect is wanted
+_SURVEYED_DSN: Final = 700  # with a machine part only the dialect is wanted, and daemons introduce themselves first
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
@@ -100,7 +100,8 @@ class Engine:
 
     def _names_reason(self, words: list[Claim]) -> bool:
         landmarks = self._landmarks
-        return any(landmarks.matches(landmarks.find(squeeze(claim.diagnostic))) for claim in words if claim.diagnostic)
+        heard = (match for claim in words for match in landmarks.matches(landmarks.find(squeeze(claim.diagnostic))))
+        return any(not match.phrase.weak and match.phrase.reason != "undetermined" for match in heard)
 
     def _claims(self, message: Message, gathered: Gathered, signs: Signs, found: list[str]) -> tuple[list[Claim], list[Claim]]:
         """Return the claims of the machine part, and those of lesser sources where it is missing or says too little."""

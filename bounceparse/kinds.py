@@ -38,7 +38,6 @@ class Signs(Struct, frozen=True, gc=False):
     sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
 
 
-_PLACES: Final = ("from", "subject", "text")
 
 
 def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subject: str, text: str) -> Signs:
@@ -53,16 +52,14 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     surveyed = landmarks.surveyed
     for literal, start, end in landmarks.survey(head + title + squeeze(text), True):  # a smaller automaton: its hits cost more than the pass
         place = 0 if end <= first else 1 if end <= second else 2
-        signs, claimed = surveyed[literal]
-        for kind, where in signs:
-            if where == place:
-                words.add(f"{kind}@{_PLACES[place]}")
-        for number, group in claimed:
-            if group == place:
-                held = claims.setdefault(number, [0, 0])
-                if not held[0] & 1 << group:
-                    held[0] |= 1 << group
-                    held[1] += end - start
+        signs, claimed = surveyed[literal][place]
+        if signs:
+            words.update(signs)
+        for number in claimed:
+            held = claims.setdefault(number, [0, 0])
+            if not held[0] & 1 << place:
+                held[0] |= 1 << place
+                held[1] += end - start
     for name in landmarks.header_names & headers.keys():
         for number in landmarks.headers[name]:
             held = claims.setdefault(number, [0, 0])

@@ -91,9 +91,7 @@ class Landmarks:
         self.literals: tuple[str, ...] = tuple(self._ids)
         self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
         surveyed = sorted(self.signs.keys() | self.claims.keys())
-        self.surveyed: list[tuple[tuple[tuple[str, int], ...], tuple[tuple[int, int], ...]]] = [
-            (self.signs.get(literal, ()), self.claims.get(literal, ())) for literal in surveyed
-        ]  # signs and claims by the ids that `survey` gives
+        self.surveyed = [self._by_place(literal) for literal in surveyed]  # by the ids that `survey` gives, then by place
         self.survey = AhoCorasick([self.literals[literal] for literal in surveyed] or ("\x00",)).find_matches_as_indexes
 
     def _add_phrase(self, phrase: Phrase) -> None:
@@ -115,6 +113,14 @@ class Landmarks:
         self.needed.append(needed)
         for phrase in dialect.reasons:
             self._add_phrase(phrase)
+
+    def _by_place(self, literal: int) -> tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]:
+        """Return for each of PLACES the signs ("failure@subject") that a literal is there, and the numbers of the dialects that claim it there."""
+        signs, claims = self.signs.get(literal, ()), self.claims.get(literal, ())
+        return tuple(
+            (tuple(f"{kind}@{name}" for kind, where in signs if where == place), tuple(number for number, group in claims if group == place))
+            for place, name in enumerate(PLACES)
+        )
 
     def _id(self, literal: str) -> int:
         return self._ids.setdefault(literal, len(self._ids))

@@ -13,6 +13,7 @@ from typing import Final
 _FOLD: Final = bytes(c + 32 if 65 <= c <= 90 else c if 48 <= c <= 57 or 97 <= c <= 122 else 32 for c in range(256))
 _MARKS: Final = re.compile(r"[\W_]+")
 _APOSTROPHES: Final = re.compile("['\u2018\u2019\u02bc`\u00b4]")
+_ACCENTED: Final = re.compile("[\u00c0-\u052f\u1e00-\u1fff]")
 _COMBINING: Final = re.compile("[\u0300-\u036f]+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+")
 
@@ -20,15 +21,32 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u206
 def squeeze(text: str) -> str:
     """Return `text` in the form that the tables are matched against, with a blank at either end.
 
-    ASCII takes one pass of `bytes.translate`; other text is NFKC-folded first, and accents of Latin, Greek and Cyrillic letters are dropped
-    (ё as е, é as e, ß as ss). Japanese, Chinese, Korean, Hebrew and Arabic keep their letters.
+    ASCII and Latin-1 take one pass of `bytes.translate`; other text is NFKC-folded first, and accents of Latin, Greek and Cyrillic letters are
+    dropped (ё as е, é as e, ß as ss). Japanese, Chinese, Korean, Hebrew and Arabic keep their letters.
     """
     if text.isascii():
         return " " + b" ".join(text.encode().translate(_FOLD, b"'`").split()).decode() + " "
+    try:
+        data = text.replace("ß", "ss").encode("latin-1")
+    except UnicodeEncodeError:
+        return _squeeze_wide(text)
+    return " " + b" ".join(data.translate(_FOLD_LATIN, b"'`\xb4").split()).decode("latin-1") + " "
+
+
+def _squeeze_wide(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    folded = _COMBINING.sub("", unicodedata.normalize("NFD", folded))
-    folded = folded.replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d").replace("æ", "ae")  # letters that no form takes apart
-    return " " + _MARKS.sub(" ", unicodedata.normalize("NFC", _APOSTROPHES.sub("", folded))).strip() + " "
+    if _ACCENTED.search(folded) is not None:
+        folded = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", folded)))
+    return " " + _MARKS.sub(" ", _APOSTROPHES.sub("", folded)).strip() + " "
+
+
+def _fold_latin(number: int) -> int:
+    """Return the byte that a Latin-1 byte is squeezed to: what `_squeeze_wide` makes of it where that is one Latin-1 letter, else a blank."""
+    letter = _squeeze_wide(chr(number)).strip()
+    return ord(letter) if len(letter) == 1 and ord(letter) < 256 else 32
+
+
+_FOLD_LATIN: Final = _FOLD[:128] + bytes(map(_fold_latin, range(128, 256)))
 
 
 def printable(text: str, limit: int) -> str:
