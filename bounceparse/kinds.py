@@ -48,30 +48,38 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     head, title = squeeze(sender), squeeze(subject)
     first, second = len(head), len(head) + len(title)
     words: set[str] = set()
-    claims: dict[int, list[int]] = {}  # dialect number -> [groups that hold, length of the literals]
+    heads: tuple[list[int], list[int]] = ([], [])
+    candidates: dict[int, int] = {}  # dialect number -> length of the literal that claims it
+    phrased: set[int] = set()
     surveyed = landmarks.surveyed
     for literal, start, end in landmarks.survey(head + title + squeeze(text), True):  # a smaller automaton: its hits cost more than the pass
         place = 0 if end <= first else 1 if end <= second else 2
+        if place < 2:
+            heads[place].append(literal)
         signs, claimed = surveyed[literal][place]
         if signs:
             words.update(signs)
         for number in claimed:
-            held = claims.setdefault(number, [0, 0])
-            if not held[0] & 1 << place:
-                held[0] |= 1 << place
-                held[1] += end - start
+            candidates[number] = max(end - start, candidates.get(number, 0))
+            if place == 2:
+                phrased.add(number)
     for name in landmarks.header_names & headers.keys():
         for number in landmarks.headers[name]:
-            held = claims.setdefault(number, [0, 0])
-            held[0] |= 8
-            held[1] += len(name)
+            candidates[number] = len(name) + candidates.get(number, 0)
         if name in landmarks.auto_headers:
             words.add("auto_reply@header")
-    best = max(
-        ((held[0].bit_count(), held[1], number) for number, held in claims.items() if held[0] & landmarks.needed[number] == landmarks.needed[number]),
-        default=None,
-    )
-    if best is None:
+    best = (0, 0, -1)
+    for number, length in candidates.items():
+        needed = landmarks.needed[number]
+        senders, subjects = landmarks.heads[number]
+        if (needed & 1 and senders.isdisjoint(heads[0])) or (needed & 2 and subjects.isdisjoint(heads[1])):
+            continue
+        if needed & 8 and not any(name in headers for name in landmarks.dialects[number].claims_header):
+            continue
+        if needed & 4 and number not in phrased:
+            continue
+        best = max(best, (needed.bit_count(), length, number))
+    if best[2] < 0:
         return Signs(frozenset(words))
     dialect = landmarks.dialects[best[2]]
     return Signs(frozenset(words), dialect.name, dialect.kind, bool(landmarks.needed[best[2]] & 9))

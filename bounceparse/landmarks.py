@@ -37,7 +37,7 @@ class Landmarks:
     """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
 
     __slots__ = (
-        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "literals", "marks", "needed"),
+        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "literals", "marks", "needed"),
         *("phrases", "signs", "survey", "surveyed", "system", "tokens", "vendors"),
     )
 
@@ -92,6 +92,7 @@ class Landmarks:
         self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
         surveyed = sorted(self.signs.keys() | self.claims.keys())
         self.surveyed = [self._by_place(literal) for literal in surveyed]  # by the ids that `survey` gives, then by place
+        self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(surveyed)  # by dialect: ids that its From and its Subject may hold
         self.survey = AhoCorasick([self.literals[literal] for literal in surveyed] or ("\x00",)).find_matches_as_indexes
 
     def _add_phrase(self, phrase: Phrase) -> None:
@@ -118,9 +119,21 @@ class Landmarks:
         """Return for each of PLACES the signs ("failure@subject") that a literal is there, and the numbers of the dialects that claim it there."""
         signs, claims = self.signs.get(literal, ()), self.claims.get(literal, ())
         return tuple(
-            (tuple(f"{kind}@{name}" for kind, where in signs if where == place), tuple(number for number, group in claims if group == place))
-            for place, name in enumerate(PLACES)
+            (tuple(f"{kind}@{name}" for kind, where in signs if where == place), self._candidates(claims, place)) for place, name in enumerate(PLACES)
         )
+
+    def _candidates(self, claims: tuple[tuple[int, int], ...], place: int) -> tuple[int, ...]:
+        """Return the dialects that a literal makes candidates: many share a From or Subject, so those count only where nothing better is asked for."""
+        rarer = 1 << HEADER | 1 << 2
+        return tuple(number for number, group in claims if group == place and (place == 2 or not self.needed[number] & rarer))
+
+    def _heads(self, surveyed: list[int]) -> list[tuple[frozenset[int], frozenset[int]]]:
+        heads: list[tuple[set[int], set[int]]] = [(set(), set()) for _ in self.needed]
+        for survey_id, literal in enumerate(surveyed):
+            for number, group in self.claims.get(literal, ()):
+                if group < 2:
+                    heads[number][group].add(survey_id)
+        return [(frozenset(senders), frozenset(subjects)) for senders, subjects in heads]
 
     def _id(self, literal: str) -> int:
         return self._ids.setdefault(literal, len(self._ids))

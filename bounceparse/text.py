@@ -14,6 +14,8 @@ _FOLD: Final = bytes(c + 32 if 65 <= c <= 90 else c if 48 <= c <= 57 or 97 <= c 
 _MARKS: Final = re.compile(r"[\W_]+")
 _APOSTROPHES: Final = re.compile("['\u2018\u2019\u02bc`\u00b4]")
 _ACCENTED: Final = re.compile("[\u00c0-\u052f\u1e00-\u1fff]")
+_TYPOGRAPHY: Final = re.compile("[\u2010-\u2015\u201a-\u2026\u2039\u203a\u20ac\u2122]+")  # what word processors put into Western text
+_WIDE: Final = re.compile("[\u0100-\U0010ffff]")
 _COMBINING: Final = re.compile("[\u0300-\u036f]+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+")
 
@@ -26,10 +28,10 @@ def squeeze(text: str) -> str:
     """
     if text.isascii():
         return " " + b" ".join(text.encode().translate(_FOLD, b"'`").split()).decode() + " "
-    try:
-        data = text.replace("ß", "ss").encode("latin-1")
-    except UnicodeEncodeError:
+    text = _TYPOGRAPHY.sub(" ", _APOSTROPHES.sub("", text)).replace("ß", "ss")
+    if _WIDE.search(text) is not None:
         return _squeeze_wide(text)
+    data = text.encode("latin-1")
     return " " + b" ".join(data.translate(_FOLD_LATIN, b"'`\xb4").split()).decode("latin-1") + " "
 
 
