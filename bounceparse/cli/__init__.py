@@ -46,14 +46,15 @@ class Cli(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(USAGE)
         at = 0
         while at < len(args) and (args[at] in FLAGS or args[at].startswith(("-c", "--config", "-vv", "-qv", "-vq"))):
             at += 2 if args[at] in ("-c", "--config") else 1
         if at < len(args) and args[at] not in COMMANDS and args[at] not in ENDS:
-            _check_command(ctx, args[at])
+            if not ctx.resilient_parsing:
+                _check_command(ctx, args[at])
             args = [*args[:at], "parse", *args[at:]]
         return super().parse_args(ctx, args)
 

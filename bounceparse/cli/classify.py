@@ -11,7 +11,7 @@ import click
 from msgspec.structs import replace
 
 from bounceparse.cli.exits import NO_INPUT, NO_PERMISSION, NOTHING_READ, SOME_UNREAD, Stop
-from bounceparse.cli.options import build_engine, labels_of, record_options, rules_option
+from bounceparse.cli.options import FILE, build_engine, labels_of, record_options, rules_option
 from bounceparse.cli.parse import choose_writer
 from bounceparse.cli.reading import Select
 from bounceparse.cli.sink import open_sink
@@ -37,7 +37,7 @@ _KINDS: Final[dict[str, Kind]] = {
 
 
 @click.command()
-@click.argument("file", required=False, metavar="[FILE|-]")
+@click.argument("file", required=False, type=FILE, metavar="[FILE|-]")
 @click.option(
     "--input",
     "form",

@@ -11,9 +11,9 @@ def command(shell: str) -> None:
     """Print the completion script for SHELL.
 
     \b
-    bash   eval "$(bounceparse completion bash)"          in ~/.bashrc
-    zsh    eval "$(bounceparse completion zsh)"           in ~/.zshrc
-    fish   bounceparse completion fish > ~/.config/fish/completions/bounceparse.fish
+    bash   eval "$(bounceparse completion bash)"    in ~/.bashrc
+    zsh    eval "$(bounceparse completion zsh)"     in ~/.zshrc
+    fish   bounceparse completion fish | source     in ~/.config/fish/config.fish
     """
     from click.shell_completion import get_completion_class
 

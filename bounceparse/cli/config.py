@@ -7,6 +7,7 @@ import os
 import click
 
 from bounceparse.cli.exits import USAGE, Stop
+from bounceparse.cli.options import FILE
 from bounceparse.cli.settings import SETTINGS, Setting, load_config
 from bounceparse.cli.state import state_of
 
@@ -32,7 +33,7 @@ def show(ctx: click.Context) -> None:
 
 
 @command.command()
-@click.argument("file", required=False)
+@click.argument("file", required=False, type=FILE)
 @click.pass_context
 def check(ctx: click.Context, file: str | None) -> None:
     """Check FILE, or the file that would be read, and the rules that it names."""

@@ -101,8 +101,16 @@ def put_on(*options: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+FILE: Final = click.Path(readable=False, allow_dash=True)
+"""Any path, so that a shell completes it; whether it is there is told when it is read."""
+
 rules_option: Final = click.option(
-    "--rules", multiple=True, metavar="FILE", envvar="BOUNCEPARSE_RULES", help="Own rules (TOML), read before the built-in ones; repeatable."
+    "--rules",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    envvar="BOUNCEPARSE_RULES",
+    help="Own rules (TOML), read first; repeatable.",
 )
 recurse_option: Final = click.option("-r", "--recurse", is_flag=True, envvar="BOUNCEPARSE_RECURSE", help="Read every file in a directory.")
 jobs_option: Final = click.option(
@@ -124,7 +132,7 @@ format_option: Final = click.option(
     help="How to write; auto: table on a terminal, else jsonl.",
     metavar="|".join(FORMATS),
 )
-output_option: Final = click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
+output_option: Final = click.option("-o", "--output", type=FILE, metavar="FILE", help="Write there instead of to standard output.")
 
 input_options: Final = put_on(
     recurse_option,

@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from bounceparse.batch import run
-from bounceparse.cli.options import build_engine, input_options, labels_of, record_options, select_options
+from bounceparse.cli.options import FILE, build_engine, input_options, labels_of, record_options, select_options
 from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, State, state_of
@@ -21,7 +21,7 @@ from bounceparse.record import Record
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH…|-]")
+@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH…|-]")
 @input_options
 @record_options
 @select_options

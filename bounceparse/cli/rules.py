@@ -9,7 +9,7 @@ import click
 from bounceparse.cli import lookup
 from bounceparse.cli.exits import BAD_CONFIG, SOME_UNREAD, Stop
 from bounceparse.cli.listing import full, write_entries
-from bounceparse.cli.options import build_engine, format_option, open_tables, output_option, rules_option
+from bounceparse.cli.options import FILE, build_engine, format_option, open_tables, output_option, rules_option
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
 
@@ -77,7 +77,7 @@ def show(ctx: click.Context, rule: str, rules: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, type=FILE, required=True, metavar="FILE…")
 @click.pass_context
 def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
     """Check files of own rules: is every entry sound, and does none of them stand in another's way?"""
@@ -95,7 +95,7 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("files", nargs=-1, metavar="[FILE…]")
+@click.argument("files", nargs=-1, type=FILE, metavar="[FILE…]")
 @click.pass_context
 def test(ctx: click.Context, files: tuple[str, ...]) -> None:
     """Run the samples that stand beside the rules: those of the FILEs, or the built-in ones."""

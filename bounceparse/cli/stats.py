@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from bounceparse.batch import run
-from bounceparse.cli.options import Words, build_engine, format_option, input_options, output_option, select_options
+from bounceparse.cli.options import FILE, Words, build_engine, format_option, input_options, output_option, select_options
 from bounceparse.cli.reading import Ending, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, state_of
@@ -39,7 +39,7 @@ _DATED: Final = ("day",)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH…|-]")
+@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH…|-]")
 @click.option("--by", multiple=True, type=Words(BY), metavar="|".join(BY[:7]), help=f"What to count by; repeatable. Also {', '.join(BY[7:])}.")
 @click.option("--top", type=click.IntRange(1), default=SHOWN, show_default=True, help="Rows of each table on a terminal.")
 @input_options
