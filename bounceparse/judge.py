@@ -23,8 +23,8 @@ PRECEDENCE: Final = (
     "own words",  # words that the dialect alone uses, or a rule of the user
     "words",  # a phrase of the reply; of several the longest covers what is inside it, then the lowest rank of its reason wins
     "status",  # an enhanced status code that names a cause
-    "weak words",  # words that many causes share
     "system",  # error numbers, exit statuses and resolver results
+    "weak words",  # words that many causes share
     "reply",  # the basic reply code in its phase, by words of its own
     "poor status",  # an enhanced status code that names little more than a subject
     "text",  # the words for people around the recipient
@@ -42,6 +42,7 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 """Phases before the recipient was named: no reply in them can be about the recipient."""
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
+_CATCH_ALL: Final = frozenset({"system_error", "policy"})
 _OUR_SIDE: Final = re.compile(r" (?:senders?|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) ")
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -234,7 +235,7 @@ class Judge:
         if len(kept) > 1:
             quoted = _quoted_from(plain)
             if quoted and any(match.start >= quoted and not match.phrase.weak for match in kept):
-                kept = [match for match in kept if match.start >= quoted]
+                kept = [match for match in kept if match.start >= quoted or match.phrase.reason == "sender_rejected"]
         kept.sort(key=_by_place)
         free: list[Match] = []
         covered = length = 0
@@ -314,9 +315,9 @@ class Judge:
         status, reason = self._status_reason(case)
         if phrase.reason == reason:
             return _Finding(reason, f"status:{case.status}", _SURE, phrase.fault, phrase.temporary)
-        if phrase.reason in _ADDRESS_IS_DEAD and status is not None:
+        if status is not None and status.confidence == "high" and reason not in _EVENT_REASONS:
             fault = status.fault or self._tables.reasons[reason].fault
-            if fault == "sender" and status.confidence == "high":
+            if phrase.reason in _CATCH_ALL or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
                 return _Finding(reason, f"status:{case.status}", _LIKELY, status.fault)
         agree = status is None and case.code[:1] == "5" and phrase.reason in _ABOUT_RECIPIENT and self._fits(case, phrase.reason)
         rule = phrase.id.replace("/", ":", 1) if phrase.id.startswith("blocklist/") else f"phrase:{phrase.id}"

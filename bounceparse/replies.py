@@ -194,6 +194,10 @@ def read_masked_reply(text: str) -> Reply:
         plain = _PLAIN.search(text)
         if plain is not None:
             code, end = plain[1], plain.end()
+    if status[2:] == "0.0":  # says nothing; qmail and its kin put the real one at the end
+        better = _STATUS.search(text, end)
+        if better is not None and better[1][0] == status[0]:
+            status = better[1]
     if not status:
         later = _STATUS.search(text, end) or (_STATUS.search(text) if end else None)
         if later is not None:
