@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from bounceparse import __version__
-from bounceparse.cli.exits import DONE, INTERRUPTED, USAGE, Stop, explain_usage, hush
+from bounceparse.cli.exits import CANNOT_CREATE, DONE, INTERRUPTED, USAGE, Stop, explain_usage, hush
 
 COMMANDS: Final = {
     "parse": "Messages in, records out (the default command).",
@@ -132,6 +132,11 @@ def cli(ctx: click.Context, config: str | None, verbose: int, quiet: bool, no_co
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        click.echo("bounceparse: standard output is closed", err=True)
+        sys.exit(CANNOT_CREATE)
     cli.main()
 
 

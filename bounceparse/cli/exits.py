@@ -76,9 +76,11 @@ class Whole:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Take Ctrl-C over, as long as this lasts; outside the main thread, which never gets it, do nothing."""
+        """Take Ctrl-C over, as long as this lasts; where it is ignored, or outside the main thread, which never gets it, do nothing."""
         try:
-            before = signal.signal(signal.SIGINT, self._interrupt)
+            before = signal.getsignal(signal.SIGINT)
+            if before != signal.SIG_IGN:
+                signal.signal(signal.SIGINT, self._interrupt)
         except ValueError:
             yield
             return
@@ -91,8 +93,15 @@ class Whole:
         """Write and flush `data`; raises KeyboardInterrupt after it when Ctrl-C came meanwhile."""
         self._writing = True
         try:
-            self._stream.write(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._stream.write(rest) :]
             self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            hush()
+            raise Stop(CANNOT_CREATE, f"cannot write: {(error.strerror or str(error)).lower()}") from None
         finally:
             self._writing = False
         if self._asked:

@@ -95,13 +95,13 @@ def command(ctx: click.Context, text: tuple[str, ...], rules: tuple[str, ...]) -
 
 def _find(text: str, state: State) -> str | tuple[str, bytes]:
     """Return the reply to explain, or origin and bytes of the mail."""
-    if text == "-" or os.path.isfile(text):  # noqa: PTH113
+    if os.path.isdir(text):  # noqa: PTH112
+        raise click.UsageError(f"{text} is a directory; name one file of it")
+    if text == "-" or os.path.exists(text):  # noqa: PTH110
         return _look_into(text, 1, state)
     single = _SINGLE.fullmatch(text)
     if single and os.path.isfile(single[1]):  # noqa: PTH113
         return _look_into(single[1], int(single[2]), state)
-    if os.path.isdir(text):  # noqa: PTH112
-        raise click.UsageError(f"{text} is a directory; name one file of it")
     if _PATHLIKE.fullmatch(text):
         raise Stop(NO_INPUT, f"no such file: {text}")
     if not text.strip():
@@ -124,11 +124,9 @@ def _look_into(path: str, number: int, state: State) -> str | tuple[str, bytes]:
             break
         if seen == number > 1:
             break
-    for failure in failures:
-        state.say(f"bounceparse: {failure}", "red")
     if found is None:
         if failures:
-            raise Stop({"permission": NO_PERMISSION, "missing": NO_INPUT}.get(failures[0].trouble, NOTHING_READ), "nothing to explain")
+            raise Stop({"permission": NO_PERMISSION, "missing": NO_INPUT}.get(failures[0].trouble, NOTHING_READ), str(failures[0]))
         raise Stop(NO_INPUT, f"{path} has {seen} message{'' if seen == 1 else 's'}, no number {number}")
     origin, raw = found
     return found if origin != path or looks_like_mail(raw) else " ".join(raw.decode("utf-8", "replace").split())

@@ -14,7 +14,7 @@ from bounceparse.cli.options import FILE, build_engine, input_options, labels_of
 from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, State, state_of
-from bounceparse.intake import Failure, weigh
+from bounceparse.intake import Failure
 from bounceparse.output import Writer
 from bounceparse.output.table import Table
 from bounceparse.record import Record
@@ -55,7 +55,7 @@ def command(
         writer = choose_writer(format, sink, fields or ())
         sink.join = writer.join
         sink.frame(writer.head)
-        progress = Progress(state, weigh(paths))
+        progress = Progress(state, paths)
         told = progress.update if progress.wanted else None
         try:
             if isinstance(writer, Table):

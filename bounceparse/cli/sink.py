@@ -77,7 +77,7 @@ def open_sink(path: str | None, no_colour: bool) -> Iterator[Sink]:
             yield sink
         return
     try:
-        file = open(path, "wb")  # noqa: PTH123, SIM115  # closed below; pathlib costs more to load than the command to run
+        file = open(path, "wb", buffering=0)  # noqa: PTH123, SIM115  # closed below; pathlib costs more to load than the command to run
     except OSError as error:
         raise Stop(CANNOT_CREATE, f"cannot create {path}: {(error.strerror or str(error)).lower()}") from None
     with file:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 import click
 
+from bounceparse.intake import weigh
 from bounceparse.output.terminal import Tone, look_at, show
 
 EVERY: Final = 0.2  # seconds between two looks at the progress
@@ -57,12 +59,12 @@ class State:
 class Progress:
     """Count, rate and time left, on standard error and on a terminal only; nothing where the records themselves appear on a terminal."""
 
-    def __init__(self, state: State, total: int) -> None:
+    def __init__(self, state: State, paths: Iterable[str]) -> None:
         self._state = state
-        self._total = total
         self._messages = self._bytes = 0
         self._began = self._last = time.monotonic()
         self._wanted = not state.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
+        self._total = weigh(paths) if self._wanted else 0
 
     @property
     def wanted(self) -> bool:

@@ -16,7 +16,7 @@ from bounceparse.cli.options import FILE, Words, build_engine, format_option, in
 from bounceparse.cli.reading import Ending, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, state_of
-from bounceparse.intake import Failure, weigh
+from bounceparse.intake import Failure
 from bounceparse.intake.files import stdin_reader
 from bounceparse.intake.form import HEAD, tell
 from bounceparse.intake.records import read_records
@@ -73,7 +73,7 @@ def command(
     wanted = tuple(dict.fromkeys(name for group in by for name in group)) or USUAL
     count = Count(wanted, _providers(engine), bool(only))
     ending = Ending(state)
-    progress = Progress(state, weigh(paths))
+    progress = Progress(state, paths)
     try:
         for path in paths:
             for rows in _rows(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):

@@ -16,7 +16,7 @@ class Failure(NamedTuple):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.why}"
+        return f"{'standard input' if self.origin == '-' else self.origin}: {self.why}"
 
 
 OnFailure = Callable[[Failure], None]

@@ -51,7 +51,7 @@ def read_open(origin: str, read: Read, on_failure: OnFailure) -> Iterator[Mail]:
         if head:
             yield from read_stream(origin, head, read, on_failure)
         else:
-            on_failure(Failure(origin, "unreadable", "nothing on standard input" if origin == "-" else "is empty"))
+            on_failure(Failure(origin, "unreadable", "is empty"))
     except OSError as error:
         on_failure(failed(origin, error))
 

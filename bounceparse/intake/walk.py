@@ -92,9 +92,11 @@ def weigh(paths: Iterable[str]) -> int:
     total = 0
     for path in paths:
         try:
+            found = os.stat(path)  # noqa: PTH116
+            if not stat.S_ISREG(found.st_mode):  # what is read from a pipe is gone
+                return 0
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-                found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode) or tell(file.read(HEAD)) not in ("eml", "mbox", "mbx", "records"):
+                if tell(file.read(HEAD)) not in ("eml", "mbox", "mbx", "records"):
                     return 0
         except (OSError, ValueError):
             return 0

@@ -82,6 +82,39 @@ def test_an_array_that_is_interrupted_is_still_json(here: Path) -> None:
     assert process.wait(30) == 130
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_named_pipes(here: Path, jobs: str) -> None:
+    os.mkfifo("pipe")
+    mail = (here / "s/01-user-unknown.eml").read_bytes()
+    for command in (["parse", "-j", jobs, "pipe"], ["explain", "./pipe"]):
+        process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.PIPE)
+        with Path("pipe").open("wb", buffering=0) as pipe:
+            pipe.write(mail[:100])
+            time.sleep(0.1)
+            pipe.write(mail[100:])
+        assert b"marta.lind" in process.communicate(timeout=30)[0]
+        assert process.returncode == 0
+
+
+def test_a_full_disk_is_said(real: Real) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    for told in (
+        real("parse", "-o", "/dev/full", "s/bounces.mbox"),
+        subprocess.run(f"{' '.join(PROGRAM)} parse s/bounces.mbox > /dev/full", shell=True, capture_output=True, text=True, check=False),
+    ):
+        assert (told.returncode, told.stderr) == (73, "bounceparse: cannot write: no space left on device\n")
+
+
+def test_closed_streams() -> None:
+    def shell(command: str) -> tuple[int, str]:
+        told = subprocess.run(f"{' '.join(PROGRAM)} {command}", shell=True, capture_output=True, text=True, check=False)
+        return told.returncode, told.stderr
+
+    assert shell("parse s/bounces.mbox >&-") == (73, "bounceparse: standard output is closed\n")
+    assert shell("parse - <&-") == (65, "bounceparse: standard input: is empty\n")
+
+
 def test_classify_answers_at_once() -> None:
     process = subprocess.Popen([*PROGRAM, "classify", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
