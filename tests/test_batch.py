@@ -99,7 +99,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.mbox").write_bytes(mailbox(900))
     for jobs in (1, 2):
         told: list[tuple[int, int]] = []
-        list(run([str(tmp_path / "a.mbox")], step, engine=ENGINE, jobs=jobs, on_progress=lambda count, size: told.append((count, size))))
+        list(run([str(tmp_path / "a.mbox")], step, engine=ENGINE, jobs=jobs, on_progress=lambda count, size, told=told: told.append((count, size))))
         assert sum(count for count, _ in told) == 900
         assert sum(size for _, size in told) > 2_000_000
 

@@ -29,7 +29,7 @@ def show(ctx: click.Context) -> None:
     click.echo(f"# file: {state.config or 'none'}")
     for setting in SETTINGS:
         value, source = _value(setting, state.settings)
-        click.echo(f"{f'{setting.name} = {_toml(value)}':<34} # {source}; {setting.meaning}")
+        click.echo(f"\n# {setting.meaning}; from: {source}\n{setting.name} = {_toml(value)}")
 
 
 @command.command()

@@ -48,9 +48,8 @@ def reply_title(tables: Tables, code: str, phase: str = "", reason: str = "") ->
     if not meanings:
         return ""
     for fits in (
-        [meaning for meaning in meanings if meaning.reason == reason and (not meaning.phases or phase in meaning.phases)],
+        [meaning for meaning in meanings if meaning.reason == reason and (not meaning.phases or phase in ("", *meaning.phases))],
         [meaning for meaning in meanings if phase and phase in meaning.phases and not meaning.words],
-        [meaning for meaning in meanings if meaning.default],
     ):
         if fits and fits[0].meaning:
             return fits[0].meaning[:1].lower() + fits[0].meaning[1:].rstrip(".")
