@@ -18,7 +18,7 @@ from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.judge import Judge
 from bounceparse.kinds import Signs, action_for, decide_kind, read_signs
 from bounceparse.landmarks import Landmarks
-from bounceparse.model import Claim, Message, Original, Recipient, Report, Result, Verdict
+from bounceparse.model import Certainty, Claim, Message, Original, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge, needs_words
 from bounceparse.tables import Dialect, Tables, load_tables
 from bounceparse.text import printable, squeeze
@@ -64,11 +64,11 @@ class Engine:
             words = [Claim("header", "from", address) for address in find_addresses(gathered.headers.get("from", ""))[-1:]]
         if kind != "not_bounce":
             recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()
-            flawed = gathered.forwarded or not flaws.CUTS.isdisjoint(found)
+            ceiling = _ceiling(gathered, found)
             text = gathered.text if len(recipients) == 1 else ""  # what is written for people speaks only for one
             judge = self._judge.judge
             results = tuple(
-                [Result(recipient, judge(recipient, kind=kind, text=text, dialect=signs.dialect, flawed=flawed)) for recipient in recipients]
+                [Result(recipient, judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling)) for recipient in recipients]
             )
         original = read_original(gathered.original, self.headers) if gathered.original else Original()
         arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")
@@ -115,7 +115,10 @@ class Engine:
         ignored = _ignored(headers)
         words: list[Claim] = []
         if signs.dialect:
-            words = read_dialect(self._dialects[signs.dialect], text, gathered.offset, ignored, _domain_of(gathered))
+            dialect = self._dialects[signs.dialect]
+            words = read_dialect(dialect, text, gathered.offset, ignored, _domain_of(gathered))
+            if not words and "@" in headers.get("subject", ""):
+                words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
         if not words:
             words = read_notice(text, gathered.offset, ignored)
         if "x-failed-recipients" in headers:
@@ -127,6 +130,13 @@ class Engine:
                 for claim in poor:
                     claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
         return claims, words
+
+
+def _ceiling(gathered: Gathered, found: list[str]) -> Certainty:
+    """Return how certain a verdict can be: a mail that ends inside its evidence gives guesses, one that ends in the returned message does not."""
+    if flaws.CUTS.isdisjoint(found):
+        return "likely" if gathered.forwarded else "certain"
+    return "likely" if gathered.original else "guess"
 
 
 def _ignored(headers: dict[str, str]) -> frozenset[str]:
@@ -157,7 +167,8 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
 
 def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
-    claims = ask_flufl(message.raw, found)
+    ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
+    claims = [claim for claim in ask_flufl(message.raw, found) if claim.address.lower() not in ignored]
     if not claims:
         match = _TO.search(gathered.original)
         named = find_addresses(match[1]) if match is not None else []

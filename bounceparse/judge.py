@@ -144,16 +144,17 @@ class Judge:
         }
         self._steps = [steps[name] for name in PRECEDENCE if name != "class"]
 
-    def judge(self, recipient: Recipient, *, kind: str = "bounce", text: str = "", dialect: str = "", flawed: bool = False) -> Verdict:
+    def judge(self, recipient: Recipient, *, kind: str = "bounce", text: str = "", dialect: str = "", ceiling: Certainty = _SURE) -> Verdict:
         """Return the opinion on one recipient.
 
         `kind` is that of the message; `text` what is written for people around the recipient, heard when the diagnostic says nothing; `dialect` the
-        name of the one that was recognised; a `flawed` message is never judged `certain`. Total: any text gives a verdict.
+        name of the one that was recognised; `ceiling` the highest certainty that the state of the mail allows, `guess` for one that was cut inside
+        its evidence, since the words that know better may be gone. Total: any text gives a verdict.
         """
         event = _EVENTS.get(kind)
         if event is not None or (recipient.action in _SUCCESS and (recipient.status or recipient.reply_code)[:1] not in ("4", "5")):
             return self._event(recipient, event or "delivered", kind)
-        return self._judge(recipient, recipient.diagnostic, kind, text, dialect, flawed, False)
+        return self._judge(recipient, recipient.diagnostic, kind, text, dialect, ceiling, False)
 
     def classify(self, text: str) -> tuple[Recipient, Verdict]:
         """Return the facts and the opinion for one bare SMTP reply, or a line of a log that quotes one."""
@@ -169,14 +170,14 @@ class Judge:
         )
         if (code or status)[:1] == "2":
             return recipient, self._event(recipient, "delivered", "delivered")
-        return recipient, self._judge(recipient, diagnostic, "bounce", "", "", False, True)
+        return recipient, self._judge(recipient, diagnostic, "bounce", "", "", _SURE, True)
 
     def _event(self, recipient: Recipient, reason: str, kind: str) -> Verdict:
         entry = self._tables.reasons[reason]
         bounce: Bounce = "none" if entry.bounce == "none" else "soft"
         return Verdict(bounce, reason, entry.fault, _SURE, f"action:{recipient.action or kind}", recipient.evidence)
 
-    def _judge(self, recipient: Recipient, diagnostic: str, kind: str, text: str, dialect: str, flawed: bool, bare: bool) -> Verdict:
+    def _judge(self, recipient: Recipient, diagnostic: str, kind: str, text: str, dialect: str, ceiling: Certainty, bare: bool) -> Verdict:
         plain, links = mask(diagnostic)
         case = _Case(recipient, plain, links, recipient.command, dialect, text, bare)
         self._read(case)
@@ -186,7 +187,7 @@ class Judge:
                 break
         else:
             finding = _Finding("undetermined", f"class:{case.klass}" if case.klass else "class:", _GUESS)
-        return self._verdict(case, finding, kind, flawed)
+        return self._verdict(case, finding, kind, ceiling)
 
     def _read(self, case: _Case) -> None:
         """Find the words of the reply: one pass over the reply and, behind it, its links."""
@@ -447,9 +448,11 @@ class Judge:
         """Return host suffixes with a dot before each, so that notexample.com is not taken for example.com."""
         return tuple(f".{host}" for host in hosts)
 
-    def _verdict(self, case: _Case, finding: _Finding, kind: str, flawed: bool) -> Verdict:
+    def _verdict(self, case: _Case, finding: _Finding, kind: str, ceiling: Certainty) -> Verdict:
         recipient = case.recipient
         name, rule, certainty = finding.reason, finding.rule, finding.certainty
+        if ceiling == _GUESS or (ceiling == _LIKELY and certainty == _SURE):
+            certainty = ceiling
         if case.phase in _EARLY and (name in _ABOUT_RECIPIENT or (name == "domain_unknown" and case.phase == "MAIL")) and rule[:5] != "provi":
             name, certainty = ("sender_rejected", _LIKELY) if case.phase == "MAIL" else ("policy", _GUESS)
         reason: Reason = self._tables.reasons[name]
@@ -463,8 +466,6 @@ class Judge:
             case.klass == "4" or certainty == _GUESS or finding.temporary or case.temporary or kind == "delay" or recipient.action == "delayed"
         ):
             bounce = "soft"
-        if flawed and certainty == _SURE:
-            certainty = _LIKELY
         retry = _wait(case.words) if case.klass != "5" or name in ("greylisted", "rate_limited") else None
         blocklist = self._blocklist(case) if name in _NAMING_A_LIST else ""
         return Verdict(bounce, name, fault, certainty, rule, _because(recipient.evidence, rule), retry, blocklist)

@@ -18,7 +18,6 @@ from bounceparse.model import Claim, Kind
 from bounceparse.text import squeeze
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
-_REPLIED: Final = re.compile(r"auto-replied", re.I)
 _CLIENT: Final = re.compile(r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I)
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
@@ -66,7 +65,8 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     for name in landmarks.header_names & headers.keys():
         for number in landmarks.headers[name]:
             candidates[number] = len(name) + candidates.get(number, 0)
-        if name in landmarks.auto_headers:
+        values = landmarks.auto_headers.get(name)
+        if values is not None and (not values or headers[name].lower().startswith(values)):
             words.add("auto_reply@header")
     best = (0, 0, -1)
     for number, length in candidates.items():
@@ -128,16 +128,18 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
     returned = bool(gathered.original)
     if _is_unsubscribe(headers, seen):
         return "unsubscribe"
+    if "digest@subject" in seen and not returned and not signs.sure:
+        return "not_bounce"
     if "auto_reply@subject" in seen and not (signs.dialect or (daemon and "failure@subject" in seen)):
         return "auto_reply"
     if signs.sure and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
-    if "challenge@subject" in seen or ("challenge@text" in seen and not daemon and (null_path or _is_automatic(headers, seen))):
+    if "challenge@subject" in seen or ("challenge@text" in seen and not daemon and (null_path or _is_automatic(seen))):
         return "challenge"
     if not daemon and _is_from_person(headers, gathered, titled):
-        return "auto_reply" if _is_automatic(headers, seen) else "not_bounce"
+        return "auto_reply" if _is_automatic(seen) else "not_bounce"
     if ("list-id" in headers or "list-unsubscribe" in headers) and not daemon and not (titled and returned):
-        return "auto_reply" if _is_automatic(headers, seen) else "not_bounce"
+        return "auto_reply" if _is_automatic(seen) else "not_bounce"
     if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
     if titled and (returned or words):
@@ -150,7 +152,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
         return _failure_or_delay(seen)
     if words and (daemon or null_path or "failure@subject" in seen) and (any(claim.reply_code or claim.status for claim in words) or names_reason(words)):
         return _failure_or_delay(seen)
-    if _is_automatic(headers, seen) and not daemon:
+    if _is_automatic(seen) and not daemon:
         return "auto_reply"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"
@@ -164,8 +166,8 @@ def _is_from_person(headers: dict[str, str], gathered: Gathered, titled: bool) -
     return _PERSON.match(headers.get("subject", "")) is not None and (not titled or _quotes(gathered))
 
 
-def _is_automatic(headers: dict[str, str], seen: frozenset[str]) -> bool:
-    return "auto_reply@header" in seen or "auto_reply@text" in seen or _REPLIED.search(headers.get("auto-submitted", "")) is not None
+def _is_automatic(seen: frozenset[str]) -> bool:
+    return "auto_reply@header" in seen or "auto_reply@text" in seen
 
 
 def _quotes(gathered: Gathered) -> bool:

@@ -14,6 +14,7 @@ from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
 from bounceparse.wire.address import read_address
+from bounceparse.wire.decode import decode_words
 from bounceparse.wire.headers import unfold
 
 _FIELD: Final = re.compile(
@@ -146,6 +147,8 @@ def _read_diagnostic(value: str) -> str:
     match = _TYPE.match(value)
     if match is not None and match[1].lower() != "x-unix":
         value = value[match.end() :]
+    if "=?" in value:
+        value = decode_words(value)
     return clip(value.strip(), limits.DIAGNOSTIC)
 
 

@@ -146,6 +146,8 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             rank = 2 if any(map(words.__contains__, _SENTENCE)) or any(map(before.__contains__, _SENTENCE)) else 1
             after = line.partition("@")[2].partition(" ")[2]
             found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
+        if found and found[0][0] == 3 and not found[0][3] and number and lines[number - 1].rstrip()[-1:] == ":" and _tells_whom_to_ask(lines, number):
+            continue
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
             if not source and number + 1 < len(lines) and (below := _GENERATED.match(lines[number + 1])) is not None:
@@ -155,6 +157,12 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
                     rank = 0
                 entries.append(_Entry(number, rank, address, check_address(source) if source else "", rest, shape))
     return entries
+
+
+def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
+    """Say whether the line above a bare address announces whom to ask: `Questions should be directed to the list owner at:`."""
+    above = " ".join(lines[max(0, number - 2) : number]).lower()
+    return any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at"))) and "deliver" not in above
 
 
 class _Places:
@@ -216,7 +224,7 @@ def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
     """Return what the remote host answered before Sendmail's own line about it (`<<< 550 …`, then `554 <a@example.com>... Service unavailable`)."""
     answer = None
     for reply in replies:
-        if reply.quoted and 0 < entry.line - reply.last < 4:
+        if reply.quoted and 0 < entry.line - reply.last < 4 and all(name.lower() == entry.address.lower() for name in reply.addresses):
             answer = reply
     return answer
 

@@ -80,6 +80,8 @@ def check_address(value: str) -> str:
     local, _, domain = match[0].rpartition("@")
     domain = domain.strip(".").lower()
     local = local[5:] if local[:5].lower() == "smtp=" else local
+    if local[:7].upper() in ("IMCEAEX", "IMCEAIN", "IMCEAX4", "IMCEAFA"):
+        return ""  # a directory name of Exchange, no address
     return f"{local}@{domain}" if domain and local and ".." not in domain else ""
 
 
