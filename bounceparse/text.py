@@ -37,6 +37,7 @@ def squeeze(text: str) -> str:
 
 def _squeeze_wide(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = folded.replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d")  # letters that no normal form takes apart
     if _ACCENTED.search(folded) is not None:
         folded = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", folded)))
     return " " + _MARKS.sub(" ", _APOSTROPHES.sub("", folded)).strip() + " "
