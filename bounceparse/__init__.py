@@ -9,8 +9,7 @@ Everything is loaded when it is first used, so that the import itself costs next
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as type checkers know it, without the cost of loading typing
 if TYPE_CHECKING:
     from bounceparse.batch import read
     from bounceparse.engine import Engine, parse
