@@ -72,7 +72,7 @@ _WAITING: Final = (
 """A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
 _EXIT: Final = re.compile(r"(?:x unix|exit(?:ed)?(?: with)?(?: status| code| value)?|status|returned|ex) (\d{1,3})(?: |$)")
 _ZONE: Final = re.compile(
-    r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl|see)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.I
+    r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.I
 )
 
 
@@ -328,6 +328,11 @@ class Judge:
         """Say whether the basic reply code can have this reason."""
         return any(meaning.reason == reason for meaning in self._tables.replies.get(case.code, ()))
 
+    def _tolerates(self, case: _Case) -> bool:
+        """Say whether the enhanced status code leaves room for a cause at the recipient."""
+        status, reason = self._status_reason(case)
+        return status is None or case.status[2:] == "5.0" or (status.fault or self._tables.reasons[reason].fault) == "recipient"
+
     def _telling_status(self, case: _Case) -> _Finding | None:
         status, reason = self._status_reason(case)
         if status is None or status.confidence == "low" or reason in _EVENT_REASONS:
@@ -345,7 +350,7 @@ class Judge:
         phrase = self._best(weak, case).phrase
         if phrase.reason in _EVENT_REASONS and (case.code or case.status):
             return None
-        agree = case.klass == "5" and self._fits(case, phrase.reason)
+        agree = case.klass == "5" and self._fits(case, phrase.reason) and self._tolerates(case)
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY if agree else _GUESS, phrase.fault, phrase.temporary)
 
     def _system(self, case: _Case) -> _Finding | None:

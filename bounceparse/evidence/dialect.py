@@ -76,8 +76,10 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     begins = list(accumulate((len(line) + 1 for line in lines[first:last]), initial=position)) if offset >= 0 else []
     claims: list[Claim] = []
     for index, (number, address, words) in enumerate(found):
-        stop = found[index + 1][0] if index + 1 < len(found) else last
-        more = _MORE[dialect.more](lines, number + 1, stop)
+        if dialect.more == "above":
+            more = _between(lines, found[index - 1][0] + 1 if index else first, number) or (claims[-1].diagnostic if claims else "")
+        else:
+            more = _MORE[dialect.more](lines, number + 1, found[index + 1][0] if index + 1 < len(found) else last)
         words = " ".join(word for word in (words, more) if word) or ADDRESS.sub("", lines[number]).strip(" \t<>:;,.-*\"'[]")
         claim = Claim("dialect", dialect.name, address, diagnostic=clip(words, limits.DIAGNOSTIC))
         if begins:
@@ -152,6 +154,11 @@ def _until_blank(lines: list[str], start: int, stop: int) -> str:
         else:
             words.append(line.strip())
     return " ".join(words)
+
+
+def _between(lines: list[str], start: int, stop: int) -> str:
+    """Return the words between the previous address, or the heading, and this one (Notes, Netscape); addresses without words share those above."""
+    return " ".join(line.strip() for line in lines[start:stop] if line.strip(" -=*_\t"))
 
 
 def _nothing(lines: list[str], start: int, stop: int) -> str:

@@ -13,6 +13,7 @@ from bounceparse.evidence.dsn import has_status_fields, read_delivery_status
 from bounceparse.evidence.feedback import read_feedback
 from bounceparse.evidence.original import cut_original
 from bounceparse.model import Claim, Message, Part
+from bounceparse.wire.charset import decode_text
 from bounceparse.wire.decode import decode_body
 from bounceparse.wire.mime import open_message, read_text
 
@@ -122,7 +123,9 @@ def _read_status(message: Message, part: Part, gathered: Gathered) -> None:
     text, offset = message.text[part.body : min(part.end, part.body + limits.STATUS_PART)], part.body
     if part.encoding not in _PLAIN_ENCODINGS:
         text, offset = decode_body(text.encode("latin-1"), part.encoding)[0].decode("latin-1").replace("\r\n", "\n"), -1
-    if not text.isascii():
+    if "\x1b" in text:
+        text, offset = decode_text(text.encode("latin-1"), "iso-2022-jp")[0], -1
+    elif not text.isascii():
         decoded = text.encode("latin-1").decode("utf-8", "replace")
         if len(decoded) != len(text):
             offset = -1

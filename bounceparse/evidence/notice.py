@@ -68,8 +68,8 @@ _DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*")
 _REASON_LABEL: Final = re.compile(
-    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery )*(?:reason|cause|error|"
-    r"diagnostic[ -]?(?:code|information)?|response|details?|"
+    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery |technical )*(?:reason|cause|error|"
+    r"diagnostic[ -]?(?:code|information)?|response|details?(?: of (?:temporary|permanent) failure)?|"
     r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
     r"(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
     r"[ \t]*[:=\uff1a][ \t]*(.*)$",
@@ -146,7 +146,7 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             rank = 2 if any(map(words.__contains__, _SENTENCE)) or any(map(before.__contains__, _SENTENCE)) else 1
             after = line.partition("@")[2].partition(" ")[2]
             found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
-        if found and found[0][0] == 3 and not found[0][3] and number and lines[number - 1].rstrip()[-1:] == ":" and _tells_whom_to_ask(lines, number):
+        if found and found[0][0] == 3 and not found[0][3] and _tells_whom_to_ask(lines, number):
             continue
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
@@ -161,8 +161,8 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
 
 def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
     """Say whether the line above a bare address announces whom to ask: `Questions should be directed to the list owner at:`."""
-    above = " ".join(lines[max(0, number - 2) : number]).lower()
-    return any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at"))) and "deliver" not in above
+    above = " ".join(lines[max(0, number - 3) : number]).lower().rstrip()
+    return above[-1:] == ":" and any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at"))) and "deliver" not in above
 
 
 class _Places:
@@ -185,7 +185,7 @@ def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Cal
         answer = _answer_for(entry.address, replies(), alone)
     if answer is not None:
         words = answer.text
-    elif alone and (not words or (words[-1] == ":" and len(words) < 60) or (entry.rank < 3 and _REPLY.search(words) is None)):
+    elif alone and _is_poor(words, entry.rank):
         words = find_inline(lines) or words or _labelled(lines)
     words = words or ADDRESS.sub("", lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
@@ -204,6 +204,13 @@ def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Cal
     if span is not None:
         claim.spans["text"] = span
     return claim
+
+
+def _is_poor(words: str, rank: int) -> bool:
+    """Say whether the words beside an address are no reason: none, a mere heading, a promise to retry, or a sentence without a reply."""
+    if not words or (words[-1] == ":" and len(words) < 60) or (rank < 3 and _REPLY.search(words) is None):
+        return True
+    return len(words) < 80 and "retr" in words and _REPLY.search(words) is None
 
 
 def find_inline(lines: list[str]) -> str:

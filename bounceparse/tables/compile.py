@@ -199,7 +199,7 @@ def _read_dialect(entry: Table, name: str, reasons: dict[str, Reason], own: bool
         claims.literals("phrase"),
         tuple(text.lower() for text in report.texts("begin")),
         templates,
-        report.choice("more", ("indented", "until-blank", "none"), "none"),
+        report.choice("more", ("indented", "until-blank", "above", "none"), "none"),
         tuple(text.lower() for text in report.texts("end")),
         tuple(_read_dialect_words(words, name, reasons, own)),
         tuple(_read_dialect_samples(entry, reasons)),

@@ -225,7 +225,7 @@ class Dialect(Struct, frozen=True, gc=False, omit_defaults=True):
     claims_phrase: tuple[str, ...] = ()  # squeezed literals
     begin: tuple[str, ...] = ()  # lower-case literals of the line before the section with the recipients
     recipient: tuple[str, ...] = ()  # line templates
-    more: Literal["indented", "until-blank", "none"] = "none"
+    more: Literal["indented", "until-blank", "above", "none"] = "none"
     end: tuple[str, ...] = ()  # lower-case literals of the line after the section
     reasons: tuple[Phrase, ...] = ()  # words that this software alone uses
     samples: tuple[Sample, ...] = ()
