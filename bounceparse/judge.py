@@ -43,7 +43,11 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_OUR_SIDE: Final = re.compile(r" (?:senders?|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) ")
+_OUR_SIDE: Final = re.compile(
+    r" (?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) "
+)
+_AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
+_OURS: Final = (" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return ", " unsubscribe ")
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
@@ -62,7 +66,7 @@ _WAIT: Final = re.compile(
     r"(\d{1,6}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|"
     r"sekunden?|minuten?|stunden?|secondes?|heures?|segundos?|minutos?|horas?|secondi|minuti|ore|sekund|minut|godzin|секунд|минут|часов)\b"
     r"|(?:retry|again|back|delay|wait)(?: later)?(?: in| after| for)? (\d{1,2}) (\d\d) (\d\d)\b"
-    r"|(?:retry after|retry in|again in|again after) (\d{1,6}) "
+    r"|(?:retry after|retry in|again in|again after) (\d{1,6}) (?![smhгчм]|час)"
     r"|(\d{1,4}) ?(秒|分|分钟|分後|分以)"
 )
 _WAITING: Final = (
@@ -226,8 +230,8 @@ class Judge:
                 continue
             if phrase.dialect and phrase.dialect != dialect:
                 continue
-            if match.last != match.start and phrase.reason in _ADDRESS_IS_DEAD and _OUR_SIDE.search(words, match.start, match.end) is not None:
-                continue  # "domain of sender … does not exist" is not about the recipient
+            if phrase.reason in _ADDRESS_IS_DEAD and _is_ours(match, words):
+                continue
             kept.append(match)
         if len(kept) < 2:
             return kept
@@ -242,7 +246,7 @@ class Judge:
         covered = length = 0
         place = (-1, -1)
         for match in kept:
-            if match.end <= covered and ((match.start, match.end) != place or _length(match) < length):
+            if match.end <= covered and not match.phrase.own and ((match.start, match.end) != place or _length(match) < length):
                 continue
             free.append(match)
             if match.end > covered:
@@ -491,6 +495,17 @@ class Judge:
 
 def _by_place(match: Match) -> tuple[int, int, int]:
     return match.start, -match.end, -_length(match)
+
+
+def _is_ours(match: Match, words: str) -> bool:
+    """Say whether words that declare an address dead are about our side: "your account …", "domain of sender … does not exist"."""
+    if words.endswith(_OURS, 0, match.start + 1):
+        return True
+    if match.phrase.weak:
+        return _OUR_SIDE.search(words) is not None
+    if match.last == match.start:
+        return False
+    return _OUR_SIDE.search(words, match.start, match.end) is not None or _AN_IP.search(words, match.start, match.end) is not None
 
 
 def _length(match: Match) -> int:
