@@ -43,11 +43,16 @@ class Engine:
     """
 
     def __init__(self, rules: Sequence[str | Path] = (), headers: Sequence[str] = ()) -> None:
-        self.tables: Tables = load_tables(tuple(rules))
+        self.rules = tuple(rules)
+        self.tables: Tables = load_tables(self.rules)
         self.headers = tuple(headers)
         self._landmarks = Landmarks(self.tables)
         self._judge = Judge(self.tables, self._landmarks)
         self._dialects: dict[str, Dialect] = {dialect.name: dialect for dialect in self.tables.dialects}
+
+    def __reduce__(self) -> tuple[type[Engine], tuple[Sequence[str | Path], Sequence[str]]]:
+        """An engine travels to another process as what it was made from."""
+        return Engine, (self.rules, self.headers)
 
     def parse(self, raw: bytes) -> Report:
         """Return the report on one message; never raises on content: what was wrong or cut is in `Report.flaws`."""
@@ -182,15 +187,16 @@ def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list
 
 
 @lru_cache(maxsize=1)
-def _default() -> Engine:
+def default_engine() -> Engine:
+    """Return the engine with the built-in tables, made when it is first asked for and kept."""
     return Engine()
 
 
 def parse(raw: bytes) -> Report:
     """Return the report on one message, read with the built-in tables; never raises on content."""
-    return _default().parse(raw)
+    return default_engine().parse(raw)
 
 
 def classify(text: str) -> tuple[Recipient, Verdict]:
     """Return the facts and the verdict for one bare SMTP reply, with the built-in tables."""
-    return _default().classify(text)
+    return default_engine().classify(text)

@@ -17,6 +17,7 @@ from bounceparse.model import Bounce, Certainty, Evidence, Fault, Recipient, Ver
 from bounceparse.replies import mask, read_masked_reply, read_phase
 from bounceparse.tables import Phrase, Reason, Reply, Status, Tables
 from bounceparse.text import printable, squeeze
+from bounceparse.wire.address import check_address
 
 PRECEDENCE: Final = (
     "token",  # a mark of the provider that refused: chosen by it, and unambiguous
@@ -74,6 +75,7 @@ _WAITING: Final = (
     *("hora", " ore ", "godzin", "минут", "секунд", "час", "秒", "分"),
 )
 """A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
+_ANGLED: Final = re.compile(r"(?<![Ff][Rr][Oo][Mm]:)<([^\s<>@]{1,128}@[\w.-]{3,255})>")
 _EXIT: Final = re.compile(r"(?:x unix|exit(?:ed)?(?: with)?(?: status| code| value)?|status|returned|ex) (\d{1,3})(?: |$)")
 _ZONE: Final = re.compile(
     r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.I
@@ -165,7 +167,9 @@ class Judge:
         diagnostic = printable(text.strip(), limits.DIAGNOSTIC)
         plain, _ = mask(diagnostic)
         code, status, _ = read_masked_reply(plain)
+        named = _ANGLED.findall(diagnostic)
         recipient = Recipient(
+            check_address(named[0]) if len(named) == 1 else "",
             status=status,
             reply_code=code,
             diagnostic=diagnostic,
@@ -377,8 +381,9 @@ class Judge:
             return None
         phase = case.phase
         chosen: Reply | None = None
+        denied = any(match.phrase.reason == "undetermined" for match in case.found)  # such as "not blacklisted": the word alone says nothing
         for meaning in meanings:
-            if meaning.words and (not meaning.phases or not phase or phase in meaning.phases) and any(word in case.words for word in meaning.words):
+            if not denied and meaning.words and (not meaning.phases or not phase or phase in meaning.phases) and any(word in case.words for word in meaning.words):
                 chosen = meaning
                 break
         if chosen is None and phase:

@@ -80,7 +80,8 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
             more = _between(lines, found[index - 1][0] + 1 if index else first, number) or (claims[-1].diagnostic if claims else "")
         else:
             more = _MORE[dialect.more](lines, number + 1, found[index + 1][0] if index + 1 < len(found) else last)
-        words = " ".join(word for word in (words, more) if word) or ADDRESS.sub("", lines[number]).strip(" \t<>:;,.-*\"'[]")
+        beside = words or ADDRESS.sub("", lines[number]).strip(" \t<>:;,.-*\"'[]()")
+        words = " ".join(word for word in (beside, more) if word)
         claim = Claim("dialect", dialect.name, address, diagnostic=clip(words, limits.DIAGNOSTIC))
         if begins:
             begin = offset + begins[number - first]

@@ -64,7 +64,7 @@ _ROLE: Final = re.compile(
 _COLON: Final = re.compile("[:=\uff1a]")
 _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
-_DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|\bRCPT TO: ?<)", re.I)
+_DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|(?<!after )\bRCPT TO: ?<)", re.I)
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*")
 _REASON_LABEL: Final = re.compile(

@@ -96,11 +96,11 @@ def read_transcript(lines: list[str]) -> list[Answer]:
 
 
 def _take_continuation(reply: Answer, lines: list[str]) -> None:
-    """Add the indented lines that carry on a reply."""
+    """Add the lines that carry on a reply: those further in, or, for one that is set in itself, those as far in."""
     indent = len(lines[reply.last]) - len(lines[reply.last].lstrip())
     for line in lines[reply.last + 1 : reply.last + 8]:
         text = line.strip()
-        if not text or len(line) - len(line.lstrip()) <= indent or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
+        if not text or len(line) - len(line.lstrip()) < max(indent + (indent < 3), 1) or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
             return
         reply.text = clip(f"{reply.text} {text}", limits.DIAGNOSTIC)
         reply.last += 1
