@@ -48,7 +48,10 @@ _OUR_SIDE: Final = re.compile(
     r" (?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) "
 )
 _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
-_OURS: Final = (" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return ", " unsubscribe ")
+_OURS: Final = (
+    *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return "),
+    " unsubscribe ",
+)
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
@@ -71,7 +74,8 @@ _WAIT: Final = re.compile(
     r"|(\d{1,4}) ?(秒|分|分钟|分後|分以)"
 )
 _WAITING: Final = (
-    *(" sec", " min", " hour", " h ", " m ", " s ", " hr", "retry", "again", "wait", "delay", "back", "minut", "sekund", "second", "segund", "stund", "heure"),
+    *(" sec", " min", " hour", " h ", " m ", " s ", " hr", "retry", "again", "wait", "delay", "back", "minut", "sekund", "second", "segund"),
+    *("stund", "heure"),
     *("hora", " ore ", "godzin", "минут", "секунд", "час", "秒", "分"),
 )
 """A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
@@ -131,7 +135,12 @@ class Judge:
         self._hosts = {host: provider.key for provider in tables.providers for host in provider.hosts}
         self._lists = {
             listed.name: Phrase(
-                f"blocklist/{listed.name}", "", "spam" if listed.lists == ("url",) else "blocklisted", listed.words[:1], listed.title, source=listed.source
+                f"blocklist/{listed.name}",
+                "",
+                "spam" if listed.lists == ("url",) else "blocklisted",
+                listed.words[:1],
+                listed.title,
+                source=listed.source,
             )
             for listed in tables.blocklists
         }
@@ -210,7 +219,8 @@ class Judge:
         landmarks = self._landmarks
         hits = landmarks.find(words + links)
         matches = landmarks.matches(hits)
-        if _JOINED.search(plain) is not None and not any(match.phrase.reason != "undetermined" for match in matches):  # lines of a reply that were joined without a blank
+        if _JOINED.search(plain) is not None and not any(match.phrase.reason != "undetermined" for match in matches):
+            # lines of a reply that were joined without a blank
             words = squeeze(_JOINED.sub(" ", plain))
             hits = landmarks.find(words + links)
             matches = landmarks.matches(hits)
@@ -383,7 +393,9 @@ class Judge:
         chosen: Reply | None = None
         denied = any(match.phrase.reason == "undetermined" for match in case.found)  # such as "not blacklisted": the word alone says nothing
         for meaning in meanings:
-            if not denied and meaning.words and (not meaning.phases or not phase or phase in meaning.phases) and any(word in case.words for word in meaning.words):
+            if denied or not meaning.words or (meaning.phases and phase and phase not in meaning.phases):
+                continue
+            if any(word in case.words for word in meaning.words):
                 chosen = meaning
                 break
         if chosen is None and phase:
@@ -520,7 +532,10 @@ def _length(match: Match) -> int:
 
 
 def _quoted_from(plain: str) -> int:
-    """Return where the quoted reply begins in the squeezed words, 0 when nothing stands before it: what introduces a reply says less than the reply."""
+    """Return where the quoted reply begins in the squeezed words, 0 when nothing stands before it.
+
+    What introduces a reply says less than the reply.
+    """
     if plain[:1] in "45" and _INNER.search(plain, 4) is None:
         return 0
     rest = read_masked_reply(plain).rest

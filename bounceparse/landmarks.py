@@ -37,14 +37,15 @@ class Landmarks:
     """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
 
     __slots__ = (
-        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "literals", "marks", "needed"),
+        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "literals"),
+        *("marks", "needed"),
         *("phrases", "signs", "survey", "surveyed", "system", "tokens", "vendors"),
     )
 
     def __init__(self, tables: Tables) -> None:
         self._ids: dict[str, int] = {}
         self.phrases: dict[int, tuple[Phrase, ...]] = {}  # words without a gap; those that one dialect alone uses among them
-        self.gaps: dict[int, dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]]] = {}  # by the last piece, then the one before it: all earlier ones
+        self.gaps: dict[int, dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]]] = {}  # by last piece and the one before: all earlier
         self.tokens: dict[int, tuple[tuple[tuple[int, ...], Provider, Token], ...]] = {}  # by last piece, too
         self.marks: dict[int, tuple[str, ...]] = {}  # keys of the providers that it identifies
         self.vendors: dict[int, tuple[str, ...]] = {}  # names of the vendors of status codes that it identifies
@@ -123,7 +124,7 @@ class Landmarks:
         )
 
     def _candidates(self, claims: tuple[tuple[int, int], ...], place: int) -> tuple[int, ...]:
-        """Return the dialects that a literal makes candidates: many share a From or Subject, so those count only where nothing better is asked for."""
+        """Return the dialects that a literal makes candidates: many share a From or Subject, so those count only where no better is asked for."""
         rarer = 1 << HEADER | 1 << 2
         return tuple(number for number, group in claims if group == place and (place == 2 or not self.needed[number] & rarer))
 
@@ -169,7 +170,7 @@ class Landmarks:
         return found
 
     def first_piece(self, places: dict[int, list[int]], earlier: tuple[int, ...], start: int) -> int:
-        """Return where the first of the `earlier` pieces begins, going back from `start` to the nearest of each; -1 when one is missing or too far."""
+        """Return where the first of the `earlier` pieces begins, going back from `start` to the nearest of each; -1 when one is missing."""
         for piece in reversed(earlier):
             ends = places.get(piece)
             if ends is None:

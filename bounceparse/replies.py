@@ -59,7 +59,8 @@ _PHASE_MARKS: Final = (
         ),
         re.compile(
             r"(refused to talk to me|performing the (?:ehlo|helo|lhlo) handshake|receiving the initial server greeting|my name was rejected|"
-            r"greeting failed|does not like recipient|sender was rejected|failed on data command|failed after i sent the message|after sending the message|"
+            r"greeting failed|does not like recipient|sender was rejected|failed on data command|failed after i sent the message|"
+            r"after sending the message|"
             r"while sending (?:rcpt to|mail from|end of data|message body|data|ehlo|helo)|mail\+rcpt|data closing|data sending)"
         ),
     ),
@@ -67,8 +68,10 @@ _PHASE_MARKS: Final = (
     (("rcpt to:", "mail from:"), re.compile(r"\b(rcpt to|mail from):\s?<")),
 )
 _VERBS: Final = (
-    *("rcpt", "mail from", "mail command", "mail_from", "mail+", "ehlo", "helo", "lhlo", "starttls", "auth command", "auth smtp", "data", "end of", "end-of"),
-    *("initial connection", "greeting", "banner", "connect]", "init]", "(state ", "talk to me", "my name", "like recipient", "sender was", "the message", " .)"),
+    *("rcpt", "mail from", "mail command", "mail_from", "mail+", "ehlo", "helo", "lhlo", "starttls", "auth command", "auth smtp", "data"),
+    *("end of", "end-of"),
+    *("initial connection", "greeting", "banner", "connect]", "init]", "(state ", "talk to me", "my name", "like recipient", "sender was"),
+    *("the message", " .)"),
 )
 _NAMES_PHASE: Final = AhoCorasick(_VERBS).find_matches_as_indexes
 """One pass that tells that a text names no phase at all, as most do."""
