@@ -44,9 +44,7 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_OUR_SIDE: Final = re.compile(
-    r" (?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) "
-)
+_OUR_SIDE: Final = re.compile(r" (?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) ")
 _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
 _OURS: Final = (
     *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return "),
@@ -576,5 +574,3 @@ def _because(evidence: tuple[Evidence, ...], rule: str) -> tuple[Evidence, ...]:
     else:
         chosen = tuple([one for one in evidence if one.field not in ("Status", "Action", "Final-Recipient", "Original-Recipient")])
     return chosen or evidence
-
-

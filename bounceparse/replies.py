@@ -23,7 +23,7 @@ _CODE: Final = re.compile(
 )
 _USUAL: Final = re.compile(r"([245]\d\d)[ -](?:#?([245]\.\d\.\d{1,3})[ :]+|(?=[A-Za-z<]))")
 _DIGITS: Final = re.compile(r"\d\d\d|\d\.\d\.\d")
-_STATUS: Final = re.compile(r"(?<![\d.vVx/=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
+_STATUS: Final = re.compile(r"(?<![\w./=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
 _START: Final = re.compile(
     r"[\s<>*.:\"'(|-]*(?:(?:smtp|x-?smtp|lmtp|esmtp)[;:]\s*)?(?:error[ _-]?(?:code)?[ :=]*|code[ :=]*|status[ :=]*|#<?\s?#?)?\Z", re.I
 )
@@ -220,7 +220,7 @@ def _stands(text: str, start: int, inner: bool) -> bool:
         return not inner
     last = stripped[-1]
     if last in ":;<\"'=|>" or stripped.endswith(("...", "(", "--")):
-        return not (inner and last in "(" )
+        return not (inner and last in "(")
     return _INTRODUCES.search(stripped) is not None
 
 
