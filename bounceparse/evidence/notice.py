@@ -24,14 +24,14 @@ from bounceparse.wire.address import ADDRESS, check_address, find_addresses
 
 _LINES: Final = 3_000
 _ADDRESSED: Final = (
-    r"((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*"
+    r"((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*+"
     r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
-    r"(?:[ \t]*$|[ \t]*(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|\t|[ \t]{2,}|on [A-Z0-9])[ \t]*(.*)$)"
+    r"[ \t]*+(?:$|(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|(?<=\t)|(?<=[ \t][ \t])|on [A-Z0-9])[ \t]*+(.*)$)"
 )
 _ENTRY: Final = re.compile(
     r"[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|rfc822)[:;][ \t]*)?[\"'(\[<\u00ab]{0,3}?(?:mailto:)?" + _ADDRESSED
 )
-_NAMED: Final = re.compile(r"[ \t>|*-]*[^\s<>@:]{1,40}(?:[ \t][^\s<>@:]{1,40}){0,4}[ \t]*<(?:mailto:)?" + _ADDRESSED)
+_NAMED: Final = re.compile(r"[ \t>|*-]*+[^\s<>@:]{1,40}(?:[ \t][^\s<>@:]{1,40}){0,4}[ \t]*<(?:mailto:)?" + _ADDRESSED)
 _QSBMF: Final = re.compile(r"^<((?=[^<>\n]*[ @][^<>\n]*@)[^<>\n\"]{1,128}@[^\s<>@]{1,255})>:[ \t]*(.*)$")
 _GENERATED: Final = re.compile(r"^[ \t]*\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]{3,320})>?\)")
 _SENDMAIL: Final = re.compile(
@@ -42,7 +42,7 @@ _LABEL: Final = re.compile(
     r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|"
     r"mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
     r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
-    r"[^\S\n]*(?:address|name|\(s\))?[^\S\n]*[:=\uff1a][^\S\n]*[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
+    r"[^\S\n]*+(?:address|name|\(s\))?[^\S\n]*+[:=\uff1a][^\S\n]*+[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
     re.I,
 )
 _TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)

@@ -17,10 +17,14 @@ _BLANKS: Final = re.compile(rb"[ \t]{40,}")
 
 def ask_flufl(raw: bytes, found: list[str]) -> list[Claim]:
     """Return the failed recipients that flufl.bounce finds; an exception of its or of the email package is noted in `found`."""
+    import logging
     from email import message_from_bytes
 
     from flufl.bounce import all_failures
 
+    log = logging.getLogger("flufl.bounce")  # it logs each detector that fails, on standard error when nobody listens
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     sample = _BLANKS.sub(b" ", raw[: limits.SECOND_OPINION])
     try:
         temporary, permanent = all_failures(message_from_bytes(sample))

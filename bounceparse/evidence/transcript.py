@@ -16,15 +16,15 @@ from bounceparse.text import clip
 from bounceparse.wire.address import find_addresses
 
 _CLIENT: Final = re.compile(
-    r"(?:^[ \t]*(?:>>>|-->|--&gt;|SMTP>>|>(?= ?(?:RCPT|MAIL|DATA|EHLO|HELO))|sent:?(?: <<<)?)|\bsent:)[ \t]*"
+    r"(?:^[ \t]*+(?:>>>|-->|--&gt;|SMTP>>|>(?= ?(?:RCPT|MAIL|DATA|EHLO|HELO))|sent:?(?: <<<)?)|\bsent:)[ \t]*+"
     r"(RCPT TO|MAIL FROM|DATA|EHLO|HELO|STARTTLS|QUIT|\.(?=[ \t]*$))[: ]?(.*)",
     re.I,
 )
-_BARE_CLIENT: Final = re.compile(r"^[ \t]*(?:[\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I)
+_BARE_CLIENT: Final = re.compile(r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*+(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I)
 _SERVER: Final = re.compile(
-    r"^[ \t]*(?:[\d:. \[\]-]{9,40}[ \t])?(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
+    r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{8,40}[ \t])?(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
     r"(?:the )?(?:remote )?(?:host|server|mta)? ?(?:said|replied|responded|answered|says|returned|response)(?: was| with)?:)?"
-    r"[ \t]*[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]+|-|[ \t]*[\"'#:]|$)[ \t]*(?![\d,]{3,} (?:bytes|kb|mb)).*)",
+    r"[ \t]*+[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]++|-|[\"'#:]|$)[ \t]*+[\"'#:]?(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
 )
 _CODE: Final = re.compile(r"(?<![\d.])[245]\d\d(?![\d.])")
