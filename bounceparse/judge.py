@@ -88,19 +88,17 @@ class _Case:
     """One recipient on trial: what was read once, for every step."""
 
     __slots__ = (
-        *("action", "bare", "code", "dialect", "found", "hits", "klass", "landmarks", "links", "phase", "plain", "recipient", "status"),
-        *("temporary", "text", "words"),
+        *("bare", "code", "dialect", "found", "hits", "host", "klass", "links", "phase", "plain", "status", "temporary", "text", "words"),
     )
 
-    def __init__(self, recipient: Recipient, plain: str, links: str, phase: str, dialect: str, text: str, bare: bool) -> None:
-        self.recipient = recipient
-        self.code = recipient.reply_code
-        self.status = recipient.status
-        self.action = recipient.action
-        self.klass = self.code[:1] or self.status[:1]
+    def __init__(self, plain: str, links: str, code: str, status: str, phase: str, host: str, dialect: str, text: str, bare: bool) -> None:
         self.plain = plain
         self.links = links
+        self.code = code
+        self.status = status
+        self.klass = code[:1] or status[:1]
         self.phase = phase
+        self.host = host
         self.dialect = dialect
         self.text = text
         self.bare = bare
@@ -123,6 +121,10 @@ class _Finding:
         self.temporary = temporary
 
 
+_Opinion = tuple[Bounce, str, Fault, Certainty, str, int | None, str | None]
+"""A verdict without its evidence; the blocklist is None where a zone is to be looked for."""
+
+
 class Judge:
     """The opinion of one set of tables; reusable, safe to share between threads."""
 
@@ -142,7 +144,8 @@ class Judge:
             )
             for listed in tables.blocklists
         }
-        self._hear = lru_cache(maxsize=4_096)(self._listen)
+        self._known_hosts = self._hosts.keys() | {host for vendors in tables.vendors.values() for vendor in vendors for host in vendor.hosts}
+        self._decide = lru_cache(maxsize=4_096)(self._weigh)  # a few hundred wordings make up most of a day's bounces: three steps in four saved
         steps: dict[str, Callable[[_Case], _Finding | None]] = {
             "token": self._token,
             "own words": self._own_words,
@@ -153,9 +156,8 @@ class Judge:
             "reply": self._reply,
             "poor status": self._poor_status,
             "text": self._text,
-            "action": self._action,
         }
-        self._steps = [steps[name] for name in PRECEDENCE if name != "class"]
+        self._steps = [steps[name] for name in PRECEDENCE if name in steps]
 
     def judge(self, recipient: Recipient, *, kind: str = "bounce", text: str = "", dialect: str = "", ceiling: Certainty = _SURE) -> Verdict:
         """Return the opinion on one recipient.
@@ -194,27 +196,58 @@ class Judge:
 
     def _judge(self, recipient: Recipient, diagnostic: str, kind: str, text: str, dialect: str, ceiling: Certainty, bare: bool) -> Verdict:
         plain, links = mask(diagnostic)
-        case = _Case(recipient, plain, links, recipient.command, dialect, text, bare)
-        self._read(case)
+        code, host = recipient.reply_code, recipient.remote_mta
+        while host and host not in self._known_hosts:
+            host = host.partition(".")[2]
+        if text and (code or not _is_mute(plain)):
+            text = ""
+        expired = len(diagnostic) < 12 and diagnostic.strip(" .").lower() == "expired"
+        late = kind == "delay" or recipient.action == "delayed"
+        bounce, name, fault, certainty, rule, retry, blocklist = self._decide(
+            plain, links, code, recipient.status, recipient.command, host, dialect, text[: limits.DIAGNOSTIC], bare, expired, late, ceiling
+        )
+        if blocklist is None:
+            zone = _ZONE.search(diagnostic)
+            blocklist = zone[1].lower() if zone is not None else ""
+        return Verdict(bounce, name, fault, certainty, rule, _because(recipient.evidence, rule), retry, blocklist)
+
+    def _weigh(
+        self,
+        plain: str,
+        links: str,
+        code: str,
+        status: str,
+        phase: str,
+        host: str,
+        dialect: str,
+        text: str,
+        bare: bool,
+        expired: bool,
+        late: bool,
+        ceiling: Certainty,
+    ) -> _Opinion:
+        """Return the opinion on a reply, whoever it was about: `plain` is without addresses, `host` the refusing one where the tables know it.
+
+        Asked through an LRU cache, so it sees nothing that tells one recipient from another.
+        """
+        case = _Case(plain, links, code, status, phase, host, dialect, text, bare)
+        self._listen(case)
         for step in self._steps:
             finding = step(case)
             if finding is not None:
                 break
         else:
-            finding = _Finding("undetermined", f"class:{case.klass}" if case.klass else "class:", _GUESS)
-        return self._verdict(case, finding, kind, ceiling)
+            if expired:
+                finding = _Finding("expired", "action:expired", _LIKELY)
+            else:
+                finding = _Finding("undetermined", f"class:{case.klass}" if case.klass else "class:", _GUESS)
+        return self._opinion(case, finding, late, ceiling)
 
-    def _read(self, case: _Case) -> None:
-        """Find the words of the reply: one pass over the reply and, behind it, its links."""
-        links = squeeze(case.links) if case.links else ""
-        case.hits, case.found, case.temporary = self._hear(case.plain, case.words, links, case.klass, case.phase, case.dialect)
-
-    def _listen(self, plain: str, words: str, links: str, klass: str, phase: str, dialect: str) -> tuple[list[Hit], list[Match], bool]:
-        """Return the landmarks of a reply, the words that may speak, and whether any of them says that it will pass.
-
-        Asked through an LRU cache: without addresses, the same few hundred wordings make up most of a day's bounces.
-        """
+    def _listen(self, case: _Case) -> None:
+        """Find the landmarks of a reply, the words that may speak, and whether any of them says that it will pass: one pass, its links behind it."""
         landmarks = self._landmarks
+        plain, words = case.plain, case.words
+        links = squeeze(case.links) if case.links else ""
         hits = landmarks.find(words + links)
         matches = landmarks.matches(hits)
         if _JOINED.search(plain) is not None and not any(match.phrase.reason != "undetermined" for match in matches):
@@ -222,14 +255,16 @@ class Judge:
             words = squeeze(_JOINED.sub(" ", plain))
             hits = landmarks.find(words + links)
             matches = landmarks.matches(hits)
+        case.hits = hits
         if not hits:
-            return hits, [], False
-        found = self._speaking(matches, plain, words, bool(links), klass, phase, dialect)
+            return
+        found = self._speaking(matches, plain, words, bool(links), case.klass, case.phase, case.dialect)
         lists = landmarks.blocklists
         for literal, start, end in hits:
             if literal in lists:
                 found.append(Match(start, start, end, self._lists[lists[literal][0].name]))
-        return hits, found, any(match.phrase.temporary for match in matches)
+        case.found = found
+        case.temporary = any(match.phrase.temporary for match in matches)
 
     def _speaking(self, matches: list[Match], plain: str, words: str, links: bool, klass: str, phase: str, dialect: str) -> list[Match]:
         """Return the matches that may speak here and are not inside a longer one; those in links only when nothing else speaks."""
@@ -308,7 +343,7 @@ class Judge:
         for literal, _, _ in case.hits:
             if literal in marks:
                 known.update(marks[literal])
-        host = case.recipient.remote_mta
+        host = case.host
         while host:
             key = self._hosts.get(host)
             if key is not None:
@@ -411,22 +446,17 @@ class Judge:
         return _Finding(reason, f"status:{case.status}", _GUESS, status.fault)
 
     def _text(self, case: _Case) -> _Finding | None:
-        if not case.text or case.code or case.words.strip():
+        if not case.text:
             return None
-        plain, links = mask(case.text[: limits.DIAGNOSTIC])
-        around = _Case(case.recipient, plain, links, case.phase, case.dialect, "", case.bare)
-        self._read(around)
+        plain, links = mask(case.text)
+        around = _Case(plain, links, case.code, case.status, case.phase, case.host, case.dialect, "", case.bare)
+        self._listen(around)
         case.temporary = case.temporary or around.temporary
         strong = [match for match in around.found if not match.phrase.weak and match.phrase.reason not in _EVENT_REASONS]
         if not strong:
             return None
         phrase = self._best(strong, case).phrase
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY, phrase.fault, phrase.temporary)
-
-    def _action(self, case: _Case) -> _Finding | None:
-        if case.recipient.diagnostic.strip(" .").lower() == "expired":
-            return _Finding("expired", "action:expired", _LIKELY)
-        return None
 
     # Shared by the steps.
 
@@ -452,7 +482,7 @@ class Judge:
         tables = self._tables
         vendors = tables.vendors.get(detail)
         if vendors is not None:
-            host = f".{case.recipient.remote_mta}"
+            host = f".{case.host}"
             marks = self._landmarks.vendors
             present = {name for literal, _, _ in case.hits if literal in marks for name in marks[literal]}
             for vendor in vendors:
@@ -472,8 +502,7 @@ class Judge:
         """Return host suffixes with a dot before each, so that notexample.com is not taken for example.com."""
         return tuple(f".{host}" for host in hosts)
 
-    def _verdict(self, case: _Case, finding: _Finding, kind: str, ceiling: Certainty) -> Verdict:
-        recipient = case.recipient
+    def _opinion(self, case: _Case, finding: _Finding, late: bool, ceiling: Certainty) -> _Opinion:
         name, rule, certainty = finding.reason, finding.rule, finding.certainty
         if ceiling == _GUESS or (ceiling == _LIKELY and certainty == _SURE):
             certainty = ceiling
@@ -486,26 +515,25 @@ class Judge:
             bounce = "none"
         elif fault == "recipient" and (reason.bounce != "soft" or name == "syntax"):
             bounce = "hard"
-        if bounce == "hard" and (
-            case.klass == "4" or certainty == _GUESS or finding.temporary or case.temporary or kind == "delay" or recipient.action == "delayed"
-        ):
+        if bounce == "hard" and (case.klass == "4" or certainty == _GUESS or finding.temporary or case.temporary or late):
             bounce = "soft"
         retry = _wait(case.words) if case.klass != "5" or name in ("greylisted", "rate_limited") else None
         blocklist = self._blocklist(case) if name in _NAMING_A_LIST else ""
-        return Verdict(bounce, name, fault, certainty, rule, _because(recipient.evidence, rule), retry, blocklist)
+        return bounce, name, fault, certainty, rule, retry, blocklist
 
-    def _blocklist(self, case: _Case) -> str:
-        """Return the name of the list that the reply names: the longest name in the tables, else the zone that stands after words such as `using`."""
+    def _blocklist(self, case: _Case) -> str | None:
+        """Return the name of the list that the reply names: the longest one in the tables; None when a zone may stand after words such as `using`."""
         lists = self._landmarks.blocklists
         best, length = "", 0
         for literal, start, end in case.hits:
             if literal in lists and end - start > length:
                 best, length = lists[literal][0].title, end - start
-        if not best and case.found:
-            zone = _ZONE.search(case.recipient.diagnostic)
-            if zone is not None:
-                best = zone[1].lower()
-        return best
+        return best if best or not case.found else None
+
+
+def _is_mute(plain: str) -> bool:
+    """Say whether a diagnostic says nothing at all, so that the text around the recipient is heard."""
+    return not squeeze(plain).strip()
 
 
 def _by_place(match: Match) -> tuple[int, int, int]:
