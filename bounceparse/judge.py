@@ -79,6 +79,7 @@ _WAITING: Final = (
 """A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
 _ANGLED: Final = re.compile(r"(?<![Ff][Rr][Oo][Mm]:)<([^\s<>@]{1,128}@[\w.-]{3,255})>")
 _EXIT: Final = re.compile(r"(?:x unix|exit(?:ed)?(?: with)?(?: status| code| value)?|status|returned|ex) (\d{1,3})(?: |$)")
+_WINSOCK: Final = re.compile(r" (?:winsock|socket|wsa|win32|error)[a-z ]{0,24} (1[01]\d{3}) ")
 _ZONE: Final = re.compile(
     r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.I
 )
@@ -410,6 +411,11 @@ class Judge:
             if literal in system:
                 result = self._tables.system[system[literal][0]]
                 return _Finding(result.reason, f"system:{result.id.replace(':', '/')}", _LIKELY)
+        number = _WINSOCK.search(case.words)
+        if number is not None:
+            known = self._tables.system.get(f"winsock:{number[1]}")
+            if known is not None:
+                return _Finding(known.reason, f"system:winsock/{number[1]}", _LIKELY)
         match = _EXIT.search(case.words)
         if match is not None:
             known = self._tables.system.get(f"exit:{match[1]}")

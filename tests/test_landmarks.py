@@ -29,7 +29,8 @@ def of(*texts: str) -> Landmarks:
             piece = squeeze(written.strip().strip("*"))
             pieces.append(piece[1 if written.strip().startswith("*") else 0 : -1 if written.strip().endswith("*") else None])
         phrases.append(Phrase(f"t/{len(phrases)}", "en", "user_unknown", tuple(pieces), text))
-    return Landmarks(msgspec.structs.replace(TABLES, phrases=tuple(phrases), providers=(), blocklists=(), dialects=(), system={}, vendors={}, signs=()))
+    bare = msgspec.structs.replace(TABLES, providers=(), blocklists=(), dialects=(), system={}, vendors={}, signs=())
+    return Landmarks(msgspec.structs.replace(bare, phrases=tuple(phrases)))
 
 
 def test_they_are_built_once_for_each_tables() -> None:
