@@ -21,5 +21,6 @@ DIAGNOSTIC: Final = 2_000  # characters kept of a diagnostic; RFC 5321 4.5.3.1.5
 ADDRESS: Final = 320  # characters of an address; RFC 5321 4.5.3.1: 64 + 1 + 255
 FIELD: Final = 998  # characters kept of any other field of the record; RFC 5322 2.1.1
 GAP: Final = 60  # characters that the gap of a phrase may span
-SECOND_OPINION: Final = 16_384  # bytes handed to flufl.bounce, whose patterns are quadratic on blanks
+SECOND_OPINION: Final = 12_288  # bytes handed to flufl.bounce, whose patterns are quadratic on blanks
+SECOND_OPINION_LINES: Final = 250  # lines of them; each is tried against 42 patterns, several times over
 EVIDENCE: Final = 12  # pieces of evidence kept for one recipient

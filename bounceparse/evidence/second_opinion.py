@@ -25,7 +25,8 @@ def ask_flufl(raw: bytes, found: list[str]) -> list[Claim]:
     log = logging.getLogger("flufl.bounce")  # it logs each detector that fails, on standard error when nobody listens
     if not log.handlers:
         log.addHandler(logging.NullHandler())
-    sample = _BLANKS.sub(b" ", raw[: limits.SECOND_OPINION])
+    lines = _BLANKS.sub(b" ", raw[: limits.SECOND_OPINION]).splitlines(keepends=True)
+    sample = b"".join(lines[: limits.SECOND_OPINION_LINES])
     try:
         temporary, permanent = all_failures(message_from_bytes(sample))
     except Exception:  # noqa: BLE001 - detectors raise whatever their patterns run into; the mail is still reported
