@@ -11,7 +11,7 @@ from typing import Final
 
 from bounceparse import limits
 from bounceparse.model import Claim, Evidence, Message, Recipient, Source
-from bounceparse.replies import read_phase, read_reply
+from bounceparse.replies import mask, read_masked_reply, read_phase
 from bounceparse.text import printable
 from bounceparse.wire.mime import RawOffsets
 
@@ -144,10 +144,11 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
     diagnostic = printable(claim.diagnostic, limits.DIAGNOSTIC)
     code, status, command = claim.reply_code, claim.status, claim.command
     if diagnostic:
-        said_code, said_status, _ = read_reply(diagnostic)
+        plain = mask(diagnostic)[0]
+        said_code, said_status, _ = read_masked_reply(plain)
         code = said_code or code
         status = better_status(status, said_status, diagnostic)
-        command = command or read_phase(diagnostic)
+        command = command or read_phase(plain)
     if not command and text:
         command = _phase_in(text)
     return Recipient(
@@ -197,10 +198,10 @@ def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evide
     if not spans:
         return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), rule),)
     found = []
-    for name, (start, end) in spans.items():
+    for name, span in spans.items():
         title, attribute = _FIELDS.get(name, ("", ""))
         if title:
             value = diagnostic if attribute == "diagnostic" else getattr(claim, attribute)
             source: Source = "transcript" if name == "text" and claim.source == "dsn" else claim.source
-            found.append(Evidence(source, title, value, (offsets(start), offsets(end)), rule))
+            found.append(Evidence(source, title, value, offsets.span(span), rule))
     return tuple(found)

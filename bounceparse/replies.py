@@ -7,6 +7,7 @@ The rule that keeps this file honest: a number is a code only where a reply can 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick
@@ -132,6 +133,7 @@ class Reply(NamedTuple):
     rest: str
 
 
+@lru_cache(maxsize=256)  # asked for the same text by whoever reads it and by whoever judges it
 def mask(text: str) -> tuple[str, str]:
     """Return `text` without addresses and links, and the links alone, so that words inside either are never taken for words of the reply."""
     if "@" in text:
@@ -170,6 +172,7 @@ def read_reply(text: str) -> Reply:
     return read_masked_reply(text)
 
 
+@lru_cache(maxsize=4_096)  # a few hundred wordings make up most of a day's replies
 def read_masked_reply(text: str) -> Reply:
     """Return the same as `read_reply` for a text that `mask` has gone over."""
     usual = _USUAL.match(text)
@@ -233,6 +236,7 @@ def read_status(text: str) -> tuple[str, str]:
     return reply.code, reply.status
 
 
+@lru_cache(maxsize=4_096)  # asked for masked texts most of the time
 def read_phase(text: str) -> str:
     """Return the phase of the SMTP dialogue that `text` names: CONNECT EHLO STARTTLS AUTH MAIL RCPT DATA EOD (end of data), or "".
 

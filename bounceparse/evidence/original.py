@@ -10,7 +10,7 @@ from bounceparse.model import Original
 from bounceparse.text import clip
 from bounceparse.wire.headers import decode_field, read_fields, unfold
 
-_FIELD: Final = re.compile(r"\n(?=[mfsdl])(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
+_FIELD: Final = re.compile(r"\n(?-i:(?=[MmFfSsDdLl]))(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
 _SEPARATOR: Final = re.compile(
     r"\n[ \t>]{0,4}(?=[-=_*+|\[aicefobhmtu\u0400-\uffff])(?:"
     r"[-=_*+|]{2,}+[ \t\[|]{0,4}(?:below (?:this|the next) line|this is a copy|original (?:message|mail)|unsent message|no message was collected|"
@@ -57,11 +57,13 @@ def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
         headers = {name: decode_field(every[name.lower()], limits.FIELD) for name in wanted if name.lower() in every}
     if not fields and not headers:
         return Original()
+    get = fields.get
+    identity, sender, subject, date, list_id = get("message-id", ""), get("from", ""), get("subject", ""), get("date", ""), get("list-id", "")
     return Original(
-        clip(unfold(fields.get("message-id", "")).strip(), limits.FIELD),
-        decode_field(fields.get("from", ""), limits.FIELD),
-        decode_field(fields.get("subject", ""), limits.FIELD),
-        decode_field(fields.get("date", ""), limits.FIELD),
-        decode_field(fields.get("list-id", ""), limits.FIELD),
+        clip(unfold(identity).strip(), limits.FIELD),
+        decode_field(sender, limits.FIELD) if sender else "",
+        decode_field(subject, limits.FIELD) if subject else "",
+        decode_field(date, limits.FIELD) if date else "",
+        decode_field(list_id, limits.FIELD) if list_id else "",
         headers,
     )

@@ -33,6 +33,8 @@ def unfold(value: str) -> str:
 
 def decode_field(value: str, limit: int) -> str:
     """Return an unstructured field as clean text: unfolded, RFC 2047 words decoded, raw 8-bit bytes read as the text they most likely are."""
+    if value.isascii() and value.isprintable() and "=?" not in value and value[-1:] != " " and len(value) <= limit:
+        return value  # as most are
     if not value.isascii():
         value = decode_text(value.encode("latin-1", "replace"), "utf-8")[0]
     value = unfold(value)

@@ -14,7 +14,7 @@ from io import IncrementalNewlineDecoder
 from typing import Final
 
 from bounceparse import flaws, limits
-from bounceparse.model import Message, Part
+from bounceparse.model import Message, Part, Span
 from bounceparse.wire.charset import decode_text
 from bounceparse.wire.decode import decode_body, decode_params
 from bounceparse.wire.headers import read_fields
@@ -235,14 +235,17 @@ class RawOffsets:
         if lost and lost != message.text.count("\n"):
             self._breaks = [match.start() - number for number, match in enumerate(_CRLF.finditer(message.raw))]
 
-    def __call__(self, position: int) -> int:
+    def span(self, span: Span) -> Span:
+        """Return where in `Message.raw` a span of `Message.text` stands."""
         if self._same:
-            return position
+            return span
+        start, end = span
         if self._breaks:
-            return position + bisect_left(self._breaks, position)
-        if position >= self._last:
-            self._shift += self._text.count("\n", self._last, position)
+            return start + bisect_left(self._breaks, start), end + bisect_left(self._breaks, end)
+        text = self._text
+        if start >= self._last:
+            shift = self._shift + text.count("\n", self._last, start)
         else:
-            self._shift -= self._text.count("\n", position, self._last)
-        self._last = position
-        return position + self._shift
+            shift = self._shift - text.count("\n", start, self._last)
+        self._last, self._shift = start, shift
+        return start + shift, end + shift + text.count("\n", start, end)
