@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from bounceparse import flaws, limits
-from bounceparse.evidence.dialect import read_dialect
+from bounceparse.evidence.dialect import cut_section, read_dialect
 from bounceparse.evidence.dsn import read_mta
 from bounceparse.evidence.gather import Gathered, gather
 from bounceparse.evidence.notice import find_reason, read_notice
@@ -125,7 +125,8 @@ class Engine:
             if not words and "@" in headers.get("subject", ""):
                 words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
         if not words:
-            words = read_notice(text, gathered.offset, ignored)
+            begin, end = cut_section(self._dialects[signs.dialect], text) if signs.dialect else (0, len(text))
+            words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored)
         if "x-failed-recipients" in headers:
             words = _with_header(words, headers["x-failed-recipients"])
         poor = words if words else claims

@@ -92,6 +92,21 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     return claims
 
 
+def cut_section(dialect: Dialect, text: str) -> tuple[int, int]:
+    """Return where the section with the recipients begins and ends in a notice: the whole notice unless both its heading and what ends it are there."""
+    if not (dialect.begin and dialect.end):
+        return 0, len(text)
+    lowered = _lower(text)
+    begin = min((at for word in dialect.begin if (at := lowered.find(word)) >= 0), default=-1)
+    end = min((at for word in dialect.end if (at := lowered.find(word, begin)) >= 0), default=-1) if begin >= 0 else -1
+    return (begin, end) if end >= 0 else (0, len(text))
+
+
+def _lower(text: str) -> str:
+    """Return `text` in lower case and of the same length."""
+    return text.lower() if text.isascii() else "".join([char.lower() if len(char.lower()) == 1 else char for char in text])
+
+
 def _find(templates: list[tuple[re.Pattern[str], int, int]], lines: list[str], first: int, last: int, domain: str) -> list[tuple[int, str, str]]:
     """Return line number, address and diagnostic of each line of the section that a template fits."""
     found = []
@@ -108,7 +123,7 @@ def _find(templates: list[tuple[re.Pattern[str], int, int]], lines: list[str], f
 
 def _section(dialect: Dialect, text: str, lines: list[str]) -> tuple[int, int, int]:
     """Return the numbers of the first line of the section with the recipients and of the line after it, and where the first begins in the text."""
-    lowered = text.lower() if text.isascii() else "".join([char.lower() if len(char.lower()) == 1 else char for char in text])
+    lowered = _lower(text)
     begin, end = 0, len(text)
     begins = [at for word in dialect.begin if (at := lowered.find(word)) >= 0]
     if begins:
