@@ -93,7 +93,7 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
 
 
 def cut_section(dialect: Dialect, text: str) -> tuple[int, int]:
-    """Return where the section with the recipients begins and ends in a notice: the whole notice unless both its heading and what ends it are there."""
+    """Return where the section with the recipients begins and ends in a notice: all of it unless both its heading and what ends it are there."""
     if not (dialect.begin and dialect.end):
         return 0, len(text)
     lowered = _lower(text)
