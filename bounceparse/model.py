@@ -5,6 +5,7 @@ Text that was not said is "" and a list that is empty is (); None never stands f
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, field
@@ -14,6 +15,10 @@ Bounce = Literal["hard", "soft", "none"]
 Fault = Literal["recipient", "sender", "message", "network", "receiver", "unknown"]
 Certainty = Literal["certain", "likely", "guess"]
 Source = Literal["dsn", "transcript", "dialect", "header", "original", "feedback", "webhook", "second_opinion", "text"]
+ProofLevel = Literal["proven", "matched", "claimed", "contradicted"]
+ProofBy = Literal["verp", "batv", "message_id", "envelope_id", "webhook", "none"]
+Action = Literal["suppress", "record", "review", "alert", "ignore"]
+Scope = Literal["everywhere", "list", "sender", "domain"]
 
 Span = tuple[int, int]
 """Start and end offset in the raw bytes of the message; (0, 0) when the place is not known."""
@@ -118,6 +123,67 @@ class Result(NamedTuple):
     verdict: Verdict
 
 
+class Proof(Struct, frozen=True, gc=False):
+    """Did we really send the mail that the report talks about, to the address that it names?"""
+
+    level: ProofLevel = "claimed"
+    by: ProofBy = "none"
+    recipient: str = ""  # the address that we sent to, when the proof names it: this one is judged, the report may name where it was forwarded
+    message: str = ""  # what names our mail: the id of its return path, else its Message-ID or envelope id
+    list: str = ""  # the list of its return path
+    purpose: str = ""  # "post" or "probe", when a signed return path says so
+    keys: bool = False  # signed return paths are in use, so that a genuine bounce should have brought one
+
+
+class Strike(Struct, frozen=True, gc=False):
+    """One failure of an address that counts."""
+
+    at: datetime  # when we received the report, UTC
+    reason: str
+
+
+class Held(Struct, frozen=True, gc=False):
+    """A suppression that holds already."""
+
+    reason: str
+    scope: Scope = "everywhere"
+    since: datetime | None = None
+    until: datetime | None = None  # None: for good
+
+
+class History(Struct, frozen=True, gc=False):
+    """What was known of an address before this report: all that `decide` may look at beside the report itself.
+
+    All times are aware, in UTC, and are those of receipt; a date that a mail names is never among them.
+    """
+
+    key: str = ""  # `decide.key_of` this report and recipient
+    seen: bool = False  # this key was decided before
+    strikes: tuple[Strike, ...] = ()  # in any order; stale and cleared ones may be among them
+    delivered: datetime | None = None  # the last evidence that mail arrived there
+    held: tuple[Held, ...] = ()  # suppressions that have not expired and that cover this list and sender
+    delay: str = ""  # the key of a delay notice about the same mail and recipient, when one was recorded
+    domain_known: int = 0  # addresses of the recipient's domain that were ever seen, this one included
+    domain_failing: int = 0  # other addresses of the domain that the policy would have suppressed within the last 24 h, held back or not
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """What to do with the address."""
+
+    action: Action
+    until: datetime | None = None  # the end of a suppression; None is for good
+    because: str = ""  # a sentence that an operator can send to a customer
+    key: str = ""  # idempotency: equal keys are one event
+    policy: str = ""  # policy and line that spoke: "default/user_unknown"
+    scope: Scope = "everywhere"  # where a suppression holds; which list or sender is for the caller to fill in
+    address: str = ""  # whom it concerns: `Proof.recipient`, else the recipient of the report
+    strike: str = ""  # the reason under which this event counts as a strike; "" when it does not count
+    clears: bool = False  # good news: strikes and suppressions end, but for complaints and unsubscribes
+    storm: bool = False  # the storm breaker spoke: suppressions of the domain within the last 24 h go to review as well
+    supersedes: str = ""  # the key of the delay notice that this report makes void
+    provider: str = ""  # whose rules the sender met, for alerts: "gmail", else the domain of the remote host
+
+
 class Report(Struct, frozen=True, gc=False):
     """The whole answer for one message."""
 
@@ -129,3 +195,4 @@ class Report(Struct, frozen=True, gc=False):
     original: Original = Original()
     arrived: str = ""  # Arrival-Date of the report or the report's own Date, RFC 3339 in UTC
     flaws: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()  # one for each of `results`, in their order; () when nothing is configured to prove with
