@@ -251,7 +251,7 @@ class Judge:
         links = squeeze(case.links) if case.links else ""
         hits = landmarks.find(words + links)
         matches = landmarks.matches(hits)
-        if _JOINED.search(plain) is not None and not any(match.phrase.reason != "undetermined" for match in matches):
+        if not any(match.phrase.reason != "undetermined" for match in matches) and _JOINED.search(plain) is not None:
             # lines of a reply that were joined without a blank
             words = squeeze(_JOINED.sub(" ", plain))
             hits = landmarks.find(words + links)

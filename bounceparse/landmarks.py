@@ -38,7 +38,7 @@ class Landmarks:
 
     __slots__ = (
         *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "literals"),
-        *("marks", "needed"),
+        *("marks", "needed", "openers"),
         *("phrases", "signs", "survey", "surveyed", "system", "tokens", "vendors"),
     )
 
@@ -46,6 +46,7 @@ class Landmarks:
         self._ids: dict[str, int] = {}
         self.phrases: dict[int, tuple[Phrase, ...]] = {}  # words without a gap; those that one dialect alone uses among them
         self.gaps: dict[int, dict[int, tuple[tuple[tuple[int, ...], Phrase], ...]]] = {}  # by last piece and the one before: all earlier
+        self.openers: set[int] = set()  # pieces that are not the last of their phrase
         self.tokens: dict[int, tuple[tuple[tuple[int, ...], Provider, Token], ...]] = {}  # by last piece, too
         self.marks: dict[int, tuple[str, ...]] = {}  # keys of the providers that it identifies
         self.vendors: dict[int, tuple[str, ...]] = {}  # names of the vendors of status codes that it identifies
@@ -100,6 +101,7 @@ class Landmarks:
         *earlier, last = [self._id(piece) for piece in phrase.words]
         if earlier:
             _append(self.gaps.setdefault(last, {}), earlier[-1], (tuple(earlier), phrase))
+            self.openers.update(earlier)
         else:
             _append(self.phrases, last, phrase)
 
@@ -150,23 +152,24 @@ class Landmarks:
     def matches(self, hits: list[Hit]) -> list[Match]:
         """Return the phrases whose pieces all stand in `hits`, in order and no further apart than limits.GAP."""
         found: list[Match] = []
-        phrases, gaps = self.phrases, self.gaps
-        places: dict[int, list[int]] | None = None
+        phrases, gaps, openers = self.phrases, self.gaps, self.openers
+        places: dict[int, list[int]] = {}  # ends of the pieces that others may follow, ascending, since hits are
         for literal, start, end in hits:
             if literal in phrases:
                 for phrase in phrases[literal]:
                     found.append(Match(start, start, end, phrase))
-            if literal in gaps:
-                if places is None:
-                    places = places_of(hits)
+            if places and literal in gaps:
                 before = gaps[literal]
-                for piece in before.keys() & places.keys():
+                for piece in sorted(before.keys() & places.keys()):
                     for earlier, phrase in before[piece]:
                         first = self.first_piece(places, earlier, start)
                         if first >= 0:
                             found.append(Match(first, start, end, phrase))
-        if len(found) > 1:
-            found.sort(key=_by_end)  # sets have no order of their own
+            if literal in openers:
+                if literal in places:
+                    places[literal].append(end)
+                else:
+                    places[literal] = [end]
         return found
 
     def first_piece(self, places: dict[int, list[int]], earlier: tuple[int, ...], start: int) -> int:
@@ -180,10 +183,6 @@ class Landmarks:
                 return -1
             start = ends[index] - len(self.literals[piece])
         return start
-
-
-def _by_end(match: Match) -> tuple[int, int, str]:
-    return match.end, match.start, match.phrase.id
 
 
 def places_of(hits: list[Hit]) -> dict[int, list[int]]:
