@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from bounceparse.evidence.notice import find_reason, read_notice
 from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.judge import Judge
-from bounceparse.kinds import Signs, action_for, decide_kind, read_signs
+from bounceparse.kinds import Signs, action_for, decide_kind, read_heads, read_signs
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Certainty, Claim, Message, Original, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge, needs_words
@@ -48,6 +48,7 @@ class Engine:
         self.headers = tuple(headers)
         self._landmarks = Landmarks(self.tables)
         self._judge = Judge(self.tables, self._landmarks)
+        self._heads = lru_cache(maxsize=4_096)(partial(read_heads, self._landmarks))  # daemons use one From and a few Subjects each
         self._dialects: dict[str, Dialect] = {dialect.name: dialect for dialect in self.tables.dialects}
 
     def __reduce__(self) -> tuple[type[Engine], tuple[Sequence[str | Path], Sequence[str]]]:
@@ -95,13 +96,8 @@ class Engine:
 
     def _read_signs(self, gathered: Gathered) -> Signs:
         headers = gathered.headers
-        sender, subject = headers.get("from", ""), headers.get("subject", "")
-        if "=?" in sender or not sender.isascii():
-            sender = decode_field(sender, limits.FIELD)
-        if "=?" in subject or not subject.isascii():
-            subject = decode_field(subject, limits.FIELD)
-        text = gathered.text[: _SURVEYED_DSN if gathered.report == "dsn" else _SURVEYED]
-        return read_signs(self._landmarks, headers, sender[: limits.FIELD], subject[: limits.FIELD], text)
+        heads = self._heads(headers.get("from", ""), headers.get("subject", ""))
+        return read_signs(self._landmarks, headers, heads, gathered.text[: _SURVEYED_DSN if gathered.report == "dsn" else _SURVEYED])
 
     def _names_reason(self, words: list[Claim]) -> bool:
         landmarks = self._landmarks

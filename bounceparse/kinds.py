@@ -12,10 +12,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from bounceparse import limits
 from bounceparse.evidence.gather import Gathered
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Claim, Kind
 from bounceparse.text import squeeze
+from bounceparse.wire.headers import decode_field
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
 _CLIENT: Final = re.compile(r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I)
@@ -37,31 +39,48 @@ class Signs(Struct, frozen=True, gc=False):
     sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
 
 
+class Heads(Struct, frozen=True, gc=False):
+    """What the landmarks in From and Subject say."""
+
+    words: frozenset[str]
+    senders: frozenset[int]  # ids of the landmarks in From
+    subjects: frozenset[int]
+    candidates: dict[int, int]  # dialect number -> length of the literal that claims it
 
 
-def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subject: str, text: str) -> Signs:
-    """Return the signs and the dialect of a message, from one automaton pass over its From, Subject and text.
+def read_heads(landmarks: Landmarks, sender: str, subject: str) -> Heads:
+    """Return what From and Subject say, as they stand in the header; fit to be asked for through a cache, since daemons repeat themselves."""
+    words: set[str] = set()
+    found: tuple[set[int], set[int]] = (set(), set())
+    candidates: dict[int, int] = {}
+    for place, field in enumerate((sender, subject)):
+        if "=?" in field or not field.isascii():
+            field = decode_field(field, limits.FIELD)
+        for literal, start, end in landmarks.survey_head(squeeze(field[: limits.FIELD]), True):
+            found[place].add(literal)
+            signs, claimed = landmarks.in_head[literal][place]
+            words.update(signs)
+            for number in claimed:
+                candidates[number] = max(end - start, candidates.get(number, 0))
+    return Heads(frozenset(words), frozenset(found[0]), frozenset(found[1]), candidates)
+
+
+def read_signs(landmarks: Landmarks, headers: dict[str, str], heads: Heads, text: str) -> Signs:
+    """Return the signs and the dialect of a message, from what its From and Subject say and one automaton pass over its text.
 
     A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken.
     """
-    head, title = squeeze(sender), squeeze(subject)
-    first, second = len(head), len(head) + len(title)
-    words: set[str] = set()
-    heads: tuple[list[int], list[int]] = ([], [])
-    candidates: dict[int, int] = {}  # dialect number -> length of the literal that claims it
+    words = set(heads.words)
+    candidates = heads.candidates.copy()
     phrased: set[int] = set()
-    surveyed = landmarks.surveyed
-    for literal, start, end in landmarks.survey(head + title + squeeze(text), True):  # a smaller automaton: its hits cost more than the pass
-        place = 0 if end <= first else 1 if end <= second else 2
-        if place < 2:
-            heads[place].append(literal)
-        signs, claimed = surveyed[literal][place]
+    in_text = landmarks.in_text
+    for literal, start, end in landmarks.survey_text(squeeze(text), True):
+        signs, claimed = in_text[literal]
         if signs:
             words.update(signs)
         for number in claimed:
             candidates[number] = max(end - start, candidates.get(number, 0))
-            if place == 2:
-                phrased.add(number)
+            phrased.add(number)
     for name in landmarks.header_names & headers.keys():
         for number in landmarks.headers[name]:
             candidates[number] = len(name) + candidates.get(number, 0)
@@ -72,7 +91,7 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], sender: str, subje
     for number, length in candidates.items():
         needed = landmarks.needed[number]
         senders, subjects = landmarks.heads[number]
-        if (needed & 1 and senders.isdisjoint(heads[0])) or (needed & 2 and subjects.isdisjoint(heads[1])):
+        if (needed & 1 and senders.isdisjoint(heads.senders)) or (needed & 2 and subjects.isdisjoint(heads.subjects)):
             continue
         if needed & 8 and not any(name in headers for name in landmarks.dialects[number].claims_header):
             continue

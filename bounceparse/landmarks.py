@@ -7,6 +7,7 @@ the number of rules. A literal carries a blank at either end where a word must e
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
 from ahocorasick_rs import AhoCorasick
@@ -19,6 +20,10 @@ _V = TypeVar("_V")
 
 Hit = tuple[int, int, int]
 """Literal id, start and end in the squeezed text."""
+
+Uses = tuple[tuple[str, ...], tuple[int, ...]]
+"""Signs, and numbers of dialects."""
+Survey = Callable[[str, bool], list[Hit]]
 
 PLACES: Final = ("from", "subject", "text")
 HEADER: Final = 3  # the claim group beside the places: names of header fields
@@ -37,9 +42,8 @@ class Landmarks:
     """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
 
     __slots__ = (
-        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "literals"),
-        *("marks", "needed", "openers"),
-        *("phrases", "signs", "survey", "surveyed", "system", "tokens", "vendors"),
+        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "in_head", "in_text"),
+        *("literals", "marks", "needed", "openers", "phrases", "signs", "survey_head", "survey_text", "system", "tokens", "vendors"),
     )
 
     def __init__(self, tables: Tables) -> None:
@@ -92,10 +96,18 @@ class Landmarks:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)
         self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
-        surveyed = sorted(self.signs.keys() | self.claims.keys())
-        self.surveyed = [self._by_place(literal) for literal in surveyed]  # by the ids that `survey` gives, then by place
-        self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(surveyed)  # by dialect: ids that its From and its Subject may hold
-        self.survey = AhoCorasick([self.literals[literal] for literal in surveyed] or ("\x00",)).find_matches_as_indexes
+        # Two smaller automata for the kind and the dialect: their hits cost more than the pass, and From and Subject are often seen before.
+        self.survey_head, self.in_head, head_ids = self._automaton(0, 1)
+        self.survey_text, in_text, _ = self._automaton(2)
+        self.in_text = [uses for (uses,) in in_text]
+        self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(head_ids)  # by dialect: ids that its From and its Subject may hold
+
+    def _automaton(self, *places: int) -> tuple[Survey, list[tuple[Uses, ...]], list[int]]:
+        """Return the search for the literals that mean something in `places`, and by its ids what they mean in each, and their literal ids."""
+        used = {literal for uses in (self.signs, self.claims) for literal, pairs in uses.items() if any(place in places for _, place in pairs)}
+        literals = sorted(used)
+        search = AhoCorasick([self.literals[literal] for literal in literals] or ("\x00",)).find_matches_as_indexes
+        return search, [tuple(self._uses(literal, place) for place in places) for literal in literals], literals
 
     def _add_phrase(self, phrase: Phrase) -> None:
         *earlier, last = [self._id(piece) for piece in phrase.words]
@@ -118,12 +130,10 @@ class Landmarks:
         for phrase in dialect.reasons:
             self._add_phrase(phrase)
 
-    def _by_place(self, literal: int) -> tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]:
-        """Return for each of PLACES the signs ("failure@subject") that a literal is there, and the numbers of the dialects that claim it there."""
-        signs, claims = self.signs.get(literal, ()), self.claims.get(literal, ())
-        return tuple(
-            (tuple(f"{kind}@{name}" for kind, where in signs if where == place), self._candidates(claims, place)) for place, name in enumerate(PLACES)
-        )
+    def _uses(self, literal: int, place: int) -> Uses:
+        """Return the signs ("failure@subject") that a literal is at a place, and the numbers of the dialects that claim it there."""
+        signs = tuple(f"{kind}@{PLACES[where]}" for kind, where in self.signs.get(literal, ()) if where == place)
+        return signs, self._candidates(self.claims.get(literal, ()), place)
 
     def _candidates(self, claims: tuple[tuple[int, int], ...], place: int) -> tuple[int, ...]:
         """Return the dialects that a literal makes candidates: many share a From or Subject, so those count only where no better is asked for."""

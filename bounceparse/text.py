@@ -28,10 +28,14 @@ def squeeze(text: str) -> str:
     """
     if text.isascii():
         return " " + b" ".join(text.encode().translate(_FOLD, b"'`").split()).decode() + " "
-    text = _TYPOGRAPHY.sub(" ", _APOSTROPHES.sub("", text)).replace("ß", "ss")
-    if _WIDE.search(text) is not None:
-        return _squeeze_wide(text)
-    data = text.encode("latin-1")
+    try:
+        data = text.encode("latin-1")  # fails at once for other text, and spares this one three patterns
+    except UnicodeEncodeError:
+        text = _TYPOGRAPHY.sub(" ", _APOSTROPHES.sub("", text)).replace("ß", "ss")
+        if _WIDE.search(text) is not None:
+            return _squeeze_wide(text)
+        data = text.encode("latin-1")
+    data = data.replace(b"\xdf", b"ss")
     return " " + b" ".join(data.translate(_FOLD_LATIN, b"'`\xb4").split()).decode("latin-1") + " "
 
 
