@@ -5,7 +5,7 @@ Text that was not said is "" and a list that is empty is (); None never stands f
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, field
@@ -133,6 +133,8 @@ class Proof(Struct, frozen=True, gc=False):
     list: str = ""  # the list of its return path
     purpose: str = ""  # "post" or "probe", when a signed return path says so
     keys: bool = False  # signed return paths are in use, so that a genuine bounce should have brought one
+    made: date | None = None  # the day that a signed return path names, UTC
+    until: date | None = None  # the last day on which it proves anything; `decide` compares, since a parser has no clock
 
 
 class Strike(Struct, frozen=True, gc=False):
