@@ -56,6 +56,7 @@ def gather(message: Message, found: list[str]) -> Gathered:
         if inner is None or _FORWARDED_REPORT.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
             break
         message = open_message(message, inner)
+        found += message.flaws
         deeper = _gather(message, found)
         deeper.forwarded = True
         if deeper.report or has_status_fields(deeper.text) or "mailer-daemon" in message.headers.get("from", "").lower():
