@@ -44,11 +44,16 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_OUR_SIDE: Final = re.compile(r" (?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) ")
+_OUR_SIDE: Final = re.compile(
+    r" (?:(?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) |"
+    r"l?expediteur|l?emetteur|absender|remitente|remetente|mittente|afzender|nadawc|отправител|відправник|avsandar|afsender|avsender|lahettaj|"
+    r"odesilatel|felado|gonderen|gonderici|αποστολ|expeditor|שולח)|送信者|送信元|差出人|发件人|发信人|寄件|發件人|發信人|발신|보낸"
+)
 _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
 _OURS: Final = (
     *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return "),
-    " unsubscribe ",
+    *(" unsubscribe ", " ihr ", " ihre ", " votre ", " vos ", " su ", " seu ", " sua ", " tuo ", " tua ", " vostro ", " vostra ", " uw "),
+    *(" twoj ", " twoja ", " twoje ", " ваш ", " ваша ", " ваше ", " вашего ", " вашей ", " ditt ", " din "),
 )
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
