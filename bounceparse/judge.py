@@ -49,6 +49,7 @@ _OUR_SIDE: Final = re.compile(
     r"l?expediteur|l?emetteur|absender|remitente|remetente|mittente|afzender|nadawc|отправител|відправник|avsandar|afsender|avsender|lahettaj|"
     r"odesilatel|felado|gonderen|gonderici|αποστολ|expeditor|שולח)|送信者|送信元|差出人|发件人|发信人|寄件|發件人|發信人|발신|보낸"
 )
+_UNSPACED: Final = frozenset({"ja", "zh", "ko"})  # "sender" stands right before what is said of it, with no blank between
 _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
 _OURS: Final = (
     *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return "),
@@ -557,6 +558,8 @@ def _is_ours(match: Match, words: str) -> bool:
         return True
     if match.phrase.weak:
         return _OUR_SIDE.search(words) is not None
+    if match.phrase.language in _UNSPACED and _OUR_SIDE.search(words, max(0, match.start - 16), match.end) is not None:
+        return True
     if match.last == match.start:
         return False
     return _OUR_SIDE.search(words, match.start, match.end) is not None or _AN_IP.search(words, match.start, match.end) is not None
