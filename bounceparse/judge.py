@@ -373,7 +373,8 @@ class Judge:
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
         if phrase.reason == reason:
-            return _Finding(reason, f"status:{case.status}", _SURE, phrase.fault, phrase.temporary)
+            agreed = _SURE if status is not None and status.confidence != "low" else _LIKELY
+            return _Finding(reason, f"status:{case.status}", agreed, phrase.fault, phrase.temporary)
         if status is not None and status.confidence == "high" and reason not in _EVENT_REASONS:
             fault = status.fault or self._tables.reasons[reason].fault
             if phrase.reason in _CATCH_ALL or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
