@@ -1,5 +1,7 @@
 """Recipient → verdict. What speaks before what is the one list below; every rule that speaks is a table entry, none is code.
 
+Longer than most files, since all that may speak about one recipient stands here, each step as one method under the same name as in the list.
+
 Facts behind the order (RFC 3463, RFC 5321 4.2, and what mail servers do): the host that refused knows why, so its own token and its words come before
 its codes; codes are assigned carelessly, words less so; a code that names no cause is the last resort.
 """
