@@ -94,9 +94,10 @@ def _complete(by_address: dict[str, Claim], nameless: list[Claim], words: list[C
     """Fill what the best source lacks from the others: first by address, then, where there is only one of each, by position."""
     left = []
     known: Claim | None
+    finals = {claim.final_address.lower(): claim for claim in by_address.values() if claim.final_address}
     for word in words:
         address = address_of(word).lower()
-        known = by_address.get(address) or next((claim for claim in by_address.values() if claim.final_address.lower() == address), None)
+        known = by_address.get(address) or finals.get(address)
         if known is not None:
             _filled(known, word)
         elif word.original_address and word.final_address.lower() in by_address:

@@ -121,6 +121,7 @@ def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
         match = _STATUS.match(status)
         if match is not None:
             claim.status = match[0]
+            claim.diagnostic = claim.diagnostic or unfold(status[match.end() :]).strip(" ()")[: limits.FIELD]  # a comment says what nothing else does
         else:
             claim.reply_code, claim.status = read_reply(unfold(status))[:2]  # a reply stands where the status should
             if claim.reply_code and not claim.diagnostic:

@@ -23,6 +23,7 @@ from bounceparse.text import clip
 from bounceparse.wire.address import ADDRESS, check_address, find_addresses
 
 _LINES: Final = 3_000
+_MENTIONS: Final = 4  # of one address that are looked at for a reason
 _ADDRESSED: Final = (
     r"((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*+"
     r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
@@ -47,14 +48,85 @@ _LABEL: Final = re.compile(
 )
 _TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)
 _SENTENCE: Final = (
-    *("deliver", "recipient", "could not", "couldn", "cannot", "can't", "can\u2019t", "unable", "not sent", "was not", "wasn", "fail", "error", "reject"),
-    *("refus", "return", "unknown", "does not exist", "doesn", "no such", "mailbox", "your message", "your mail", "your email", "your e-mail", "zustell"),
-    *("empf", "remis", "distribu", "entreg", "consegn", "bezorg", "dostarcz", "достав", "配信", "送信", "宛", "送达", "投递", "退回", "退信", "收件", "전달"),
+    *(
+        "deliver",
+        "recipient",
+        "could not",
+        "couldn",
+        "cannot",
+        "can't",
+        "can\u2019t",
+        "unable",
+        "not sent",
+        "was not",
+        "wasn",
+        "fail",
+        "error",
+        "reject",
+    ),
+    *(
+        "refus",
+        "return",
+        "unknown",
+        "does not exist",
+        "doesn",
+        "no such",
+        "mailbox",
+        "your message",
+        "your mail",
+        "your email",
+        "your e-mail",
+        "zustell",
+    ),
+    *(
+        "empf",
+        "remis",
+        "distribu",
+        "entreg",
+        "consegn",
+        "bezorg",
+        "dostarcz",
+        "достав",
+        "配信",
+        "送信",
+        "宛",
+        "送达",
+        "投递",
+        "退回",
+        "退信",
+        "收件",
+        "전달",
+    ),
 )
 """Words of lines that say who could not be reached; literals, since a tuple of them is tried three times as fast as one pattern."""
 _CONTACT: Final = (
-    *("contact", "question", "assistance", "please send", "please forward", "please write", "please email", "please notify", "please call", "please visit"),
-    *("postmaster for", "help", "support", "complain", "whitelist", "reply to", "sender", "from:", "von:", "de :", "mail from", "return-path", "reply-to"),
+    *(
+        "contact",
+        "question",
+        "assistance",
+        "please send",
+        "please forward",
+        "please write",
+        "please email",
+        "please notify",
+        "please call",
+        "please visit",
+    ),
+    *(
+        "postmaster for",
+        "help",
+        "support",
+        "complain",
+        "whitelist",
+        "reply to",
+        "sender",
+        "from:",
+        "von:",
+        "de :",
+        "mail from",
+        "return-path",
+        "reply-to",
+    ),
     *("cc:", "http", "kontakt", "contacte", "received", " id ", " id:"),
 )
 """Words of lines whose addresses are somebody else's: whom to ask, who wrote."""
@@ -105,13 +177,18 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     alone = len({entry.address.lower() for entry in entries}) == 1
     places = _Places(lines, offset)
     claims: dict[str, Claim] = {}
+    mentions: dict[str, int] = {}
+    inline = cache(partial(find_inline, lines))
     for entry in entries:
         address = entry.address.lower()
         known = claims.get(address)
+        mentions[address] = mentions.get(address, 0) + 1
+        if mentions[address] > _MENTIONS:
+            continue
         if known is None and len(claims) >= limits.RECIPIENTS:
             break
         if known is None or not known.reply_code:  # of several mentions the first that has a reply
-            claim = _claim(entry, lines, starts, replies, alone, places)
+            claim = _claim(entry, lines, starts, replies, inline if alone else None, places)
             if known is None or claim.reply_code or (claim.status and not known.status) or (claim.diagnostic and not known.diagnostic):
                 claims[address] = claim
     found = list(claims.values())
@@ -162,7 +239,11 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
 def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
     """Say whether the line above a bare address announces whom to ask: `Questions should be directed to the list owner at:`."""
     above = " ".join(lines[max(0, number - 3) : number]).lower().rstrip()
-    return above[-1:] == ":" and any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at"))) and "deliver" not in above
+    return (
+        above[-1:] == ":"
+        and any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at")))
+        and "deliver" not in above
+    )
 
 
 class _Places:
@@ -178,15 +259,22 @@ class _Places:
         return (self._begins[first], self._begins[end] - 1) if self._known else None
 
 
-def _claim(entry: _Entry, lines: list[str], starts: dict[int, str], replies: Callable[[], list[Answer]], alone: bool, places: _Places) -> Claim:
+def _claim(
+    entry: _Entry,
+    lines: list[str],
+    starts: dict[int, str],
+    replies: Callable[[], list[Answer]],
+    inline: Callable[[], str] | None,  # only when the notice names nobody else
+    places: _Places,
+) -> Claim:
     words, end = _beside(entry, lines, starts)
     answer = _answer_before(entry, replies()) if entry.shape == "transcript" else None
     if answer is None and (_REPLY.search(words) is None or _DIALOGUE.search(words) is not None):
-        answer = _answer_for(entry.address, replies(), alone)
+        answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
         words = answer.text
-    elif alone and _is_poor(words, entry.rank):
-        words = find_inline(lines) or words or _labelled(lines)
+    elif inline is not None and _is_poor(words, entry.rank):
+        words = inline() or words or _labelled(lines)
     words = words or ADDRESS.sub("", lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(

@@ -26,7 +26,7 @@ def ask_flufl(raw: bytes, found: list[str]) -> list[Claim]:
     if not log.handlers:
         log.addHandler(logging.NullHandler())
     lines = _BLANKS.sub(b" ", raw[: limits.SECOND_OPINION]).splitlines(keepends=True)
-    sample = b"".join(lines[: limits.SECOND_OPINION_LINES])
+    sample = b"".join([line if len(line) < 400 else line[:398] + b"\n" for line in lines[: limits.SECOND_OPINION_LINES]])
     try:
         temporary, permanent = all_failures(message_from_bytes(sample))
     except Exception:  # noqa: BLE001 - detectors raise whatever their patterns run into; the mail is still reported

@@ -98,9 +98,10 @@ def read_transcript(lines: list[str]) -> list[Answer]:
 def _take_continuation(reply: Answer, lines: list[str]) -> None:
     """Add the lines that carry on a reply: those further in, or, for one that is set in itself, those as far in."""
     indent = len(lines[reply.last]) - len(lines[reply.last].lstrip())
+    least = indent if indent >= 3 else indent + 1
     for line in lines[reply.last + 1 : reply.last + 8]:
         text = line.strip()
-        if not text or len(line) - len(line.lstrip()) < max(indent + (indent < 3), 1) or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
+        if not text or len(line) - len(line.lstrip()) < least or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
             return
         reply.text = clip(f"{reply.text} {text}", limits.DIAGNOSTIC)
         reply.last += 1
