@@ -93,9 +93,11 @@ def _split_header(text: str, start: int, end: int, found: list[str]) -> tuple[in
     return end, end
 
 
-@lru_cache(maxsize=2_048)  # the same few part headers come back in every report of one program; it saves three patterns a part
-def _read_content(block: str) -> tuple[str, str, str]:
-    """Return media type, transfer encoding and raw Content-Type of a part's header block."""
+@lru_cache(maxsize=2_048)  # the same few part headers come back in every report of one program; it saves four patterns a part
+def _read_content(block: str) -> tuple[str, str, str] | None:
+    """Return media type, transfer encoding and raw Content-Type of a part's header block; None when it begins with no field."""
+    if _FIELD_START.match(block) is None:
+        return None
     content_type = encoding = ""
     for name, value in _CONTENT.findall("\n" + block):
         if len(name) == 4:
@@ -144,12 +146,11 @@ def _read_children(text: str, parts: list[Part], index: int, waiting: list[int],
         else:
             stop = text.find("\n\n", start, min(end, start + limits.HEADER_BLOCK))
             body = stop + 2 if stop >= 0 else end
-            if _FIELD_START.match(text, start) is None:
+            content = _read_content(text[start:body]) if body - start < 512 else _read_content.__wrapped__(text[start:body])
+            if content is None:
                 body = start  # no header at all: text begins at once
-            elif body - start < 512:
-                media, encoding, content_type = _read_content(text[start:body])
             else:
-                media, encoding, content_type = _read_content.__wrapped__(text[start:body])
+                media, encoding, content_type = content
         if not content_type and part.type == "multipart/digest":
             media = "message/rfc822"
         parts.append(Part(media, index, depth, start, body, end if end > body else body, content_type, encoding))
@@ -172,23 +173,32 @@ def _cut(text: str, boundary: str, start: int, end: int) -> tuple[list[tuple[int
     spans: list[tuple[int, int]] = []
     if start and text.startswith(delimiter[1:], start, end):
         start -= 1
-    pieces = text[start:end].split(delimiter, limits.PARTS + 1)
-    at = start + len(pieces[0])  # where the delimiter before the next piece begins
     opened = -1
-    for piece in pieces[1:]:
-        line = piece.find("\n")
-        tail = piece[:line] if line >= 0 else piece
+    at = text.find(delimiter, start, end)  # finding copies nothing, splitting copies all of the mail
+    number = 0
+    for number in range(limits.PARTS + 1):
+        if at < 0:
+            break
+        after = at + width
+        following = text.find(delimiter, after, end)
+        if text[after : after + 1] == "\n" and after != following and after < end:
+            line, tail = after, ""
+        else:
+            line = text.find("\n", after, following if following >= 0 else end)
+            tail = text[after : line if line >= 0 else following if following >= 0 else end]
         closing = tail[:2] == "--"
         if not tail or tail.isspace() or (closing and not tail[2:].strip()):
             if opened >= 0:
                 spans.append((opened, at))
             if closing:
                 return spans, True
-            opened = at + width + line + 1 if line >= 0 else end
-        at += width + len(piece)
+            opened = line + 1 if line >= 0 else end
+        at = following
+    else:
+        return [*spans, (opened, end)] if opened >= 0 else spans, True
     if opened >= 0:
         spans.append((opened, end))
-    return spans, len(pieces) > limits.PARTS
+    return spans, number >= limits.PARTS
 
 
 def read_text(message: Message, part: Part, found: list[str], limit: int = limits.TEXT) -> str:
