@@ -2,11 +2,12 @@
 
 A ```console block holds commands after "$ ", their further lines after "> ", with what a person sees in a terminal 80 columns wide; a line "…" stands
 for any lines, and "…" within a line for any text. A ```python block is run as it is, or as a doctest when it has ">>>". All run in one folder, one
-after the other. What stands between the two comments of MADE is made from the tables.
+after the other. What stands between the two comments of MADE is made from the tables, or from what `make bench` measured.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -86,6 +87,18 @@ def made() -> dict[str, str]:
     }
 
 
+def measured() -> dict[str, str]:
+    """The table of what the last `make bench` measured here, if there was one."""
+    latest = ROOT / ".bench" / "latest.json"
+    if not latest.exists():
+        return {}
+    found = json.loads(latest.read_text("utf-8"))
+    lines = [(title, reader, line) for title, table in found["tables"].items() for reader, line in table.items()]
+    rows = [f"| {title} | {reader} | {line['us']:,.0f} µs | {line['ratio']:.1f} × |\n" for title, reader, line in lines]
+    head = "| what | reader | time | as fast as the first |\n| --- | --- | ---: | ---: |\n"
+    return {"speed": f"Python {found['python']}, {found['machine']}, one core:\n\n{head}{''.join(rows)}"}
+
+
 def main() -> int:
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -94,17 +107,18 @@ def main() -> int:
             nonlocal wrong
             if match[1] != "console":
                 return match[0]
-            pieces = []
+            lines = []
             for command, shown in commands(match[2]):
                 seen = in_terminal(command, Path(folder))
                 if not agrees(shown, seen) and "…" in shown:
                     print(f"mend by hand: $ {command}\n{seen}")
                     wrong += 1
                 typed = command.replace("\n", "\n> ")
-                pieces.append(f"$ {typed}\n{shown if '…' in shown else seen}")
-            return f"```console\n{''.join(pieces)}```"
+                lines.append(f"$ {typed}\n{shown if '…' in shown else seen}")
+            return f"```console\n{''.join(lines)}```"
 
-        text = MADE.sub(lambda match: match[1] + made()[match[2]] + match[4], MANUAL.read_text("utf-8"))
+        pieces = made() | measured()
+        text = MADE.sub(lambda match: match[1] + pieces.get(match[2], match[3]) + match[4], MANUAL.read_text("utf-8"))
         MANUAL.write_text(BLOCK.sub(anew, text), "utf-8")
     print("`git diff README.md` is the review")
     return 1 if wrong else 0
