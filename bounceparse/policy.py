@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from functools import cache
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,9 @@ from bounceparse import tables
 from bounceparse.model import ProofLevel, Scope
 from bounceparse.tables import Reason, load_tables
 from bounceparse.tables.toml import Source, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PRESETS: Final = ("default", "gentle", "strict", "mailman", "mailchimp", "ses", "bouncemail")
 NETWORK: Final = frozenset({"network_error", "system_error", "expired"})
@@ -70,7 +73,7 @@ class Policy(Struct, frozen=True):
     storm: Storm = Storm()
 
     @staticmethod
-    def load(path: str) -> Policy:
+    def load(path: str | Path) -> Policy:
         """Return the policy of a TOML file.
 
         The file holds `[line.NAME]` tables in the shape of the presets in `data/policies`; with `base = "default"` it begins with the lines of that
@@ -120,14 +123,14 @@ def _read(source: Source) -> Policy:
         if rest and line.name not in names:
             lines.append(replace(line, reasons=rest))
     policy = Policy(
-        top.text("name", source.stem),
+        top.text("name") if "name" in top.values else source.stem,
         top.text("title", given.title),
         tuple(lines),
         _span(top, "stale", given.stale),
         top.choice("proof", _LEVELS, given.proof),
         _read_storm(top, given.storm),
     )
-    top.taken.add("line")
+    top.taken |= {"line", "name"}
     top.done()
     if not policy.lines:
         raise top.error("the policy has no line", "add a [line.NAME] table, or base = \"default\"")
