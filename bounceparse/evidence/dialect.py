@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from bounceparse import limits
+from bounceparse.dialects.hooks import run_hook
 from bounceparse.evidence.notice import complete_reason
 from bounceparse.evidence.transcript import read_transcript
 from bounceparse.model import Claim
@@ -64,6 +65,8 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     The templates are tried from the line that holds a `begin` literal (the first line when it has none) to the one that holds an `end` literal.
     What follows an address belongs to it as `more` says. `domain` completes bare local parts (AOL, GroupWise) when no line has a whole address.
     """
+    if dialect.hook:
+        return [claim for claim in run_hook(dialect.hook, text) if claim.address]
     if not dialect.recipient:
         return []
     lines = text.split("\n", 3_000)[:3_000]

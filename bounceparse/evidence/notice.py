@@ -138,7 +138,7 @@ _REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\
 _INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
 _DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|(?<!after )\bRCPT TO: ?<)", re.I)
 _DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
-_NOTHING: Final = re.compile(r"[\W_]*")
+_NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _REASON_LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery |technical )*(?:reason|cause|error|"
     r"diagnostic[ -]?(?:code|information)?|response|details?(?: of (?:temporary|permanent) failure)?|"
