@@ -1,0 +1,1 @@
+"""Mail made to hurt: generators, no blobs, and the budgets that each of them must stay within."""
