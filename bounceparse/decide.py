@@ -94,9 +94,7 @@ def _key(report: Report, recipient: Recipient, proof: Proof, event: Event) -> st
 class _Case:
     """One report about one address, with everything that is known."""
 
-    def __init__(
-        self, verdict: Verdict, recipient: Recipient, proof: Proof, history: History, policy: Policy, now: datetime, event: Event
-    ) -> None:
+    def __init__(self, verdict: Verdict, recipient: Recipient, proof: Proof, history: History, policy: Policy, now: datetime, event: Event) -> None:
         self.verdict = verdict
         self.recipient = recipient
         self.proof = proof
@@ -158,16 +156,16 @@ class _Case:
             if short:
                 return self.make("record", f"Mail to {who} seems to have failed, but {short}; it is not counted.")
             return self.make(
-                "record", f"Mail to {who} failed, {why[:-1]}; this counts as failure {days} of {line.strikes}, and mail goes on.", strike=self.reason
+                "record", f"Mail to {who} failed (time {days} of {max(line.strikes, line.days)} before it stops): {why}", strike=self.reason
             )
         if short:
-            return self.make("review", f"Mail to {who} seems to have failed, {why[:-1]}, but {short}; a person has to look.")
+            return self.make("review", f"A person has to look at {who} before mail stops, since {short}: {why}")
         if self.event == "failure" and policy.storm.breaks(history.domain_failing + 1, max(history.domain_known, 1)):
             domain = who.rpartition("@")[2]
             return self.make(
                 "review",
-                f"Mail to {who} failed, {why[:-1]}, but so did mail to {history.domain_failing} other addresses at {domain} within "
-                f"{_span(policy.storm.within)}; that is more likely trouble of {domain} than of each of them, so a person has to look.",
+                f"A person has to look at {who} before mail stops, since mail to {history.domain_failing} other addresses at {domain} failed "
+                f"within {_span(policy.storm.within)} as well, which is more likely trouble of {domain} than of each of them: {why}",
                 storm=True,
             )
         until = self.now + line.expires if line.expires else None
@@ -178,9 +176,7 @@ class _Case:
         end = f" until {_date(until)}" if until is not None else ""
         where = _WHERE[line.scope]
         count = f", as reports on {days} different days say." if days > 1 else "."
-        return self.make(
-            "suppress", f"No more mail goes to {who}{where}{end}: {why[:-1]}{count}", until=until, scope=line.scope, strike=self.reason
-        )
+        return self.make("suppress", f"No more mail goes to {who}{where}{end}: {why[:-1]}{count}", until=until, scope=line.scope, strike=self.reason)
 
     def counted(self, line: Line) -> list[Strike]:
         """Return the strikes that count on a line, this one included and last; those of the same day are one."""
@@ -213,8 +209,8 @@ class _Case:
         if _RANK[_level(proof, self.now.date())] >= _RANK[demanded]:  # type: ignore[index]
             return ""
         if proof.until is not None and self.now.date() > proof.until:
-            return "the return path in it has expired"
-        return "nothing in it proves that it answers mail of ours"
+            return "the return path of the report has expired"
+        return "nothing in the report proves that it answers mail of ours"
 
     def deliver(self, who: str) -> Decision:
         """Return the decision on good news, which has to be as believable as bad news where proof is demanded."""
@@ -229,9 +225,7 @@ class _Case:
         at = f" at {provider}" if provider else ""
         named = f" ({self.verdict.blocklist})" if self.verdict.blocklist else ""
         done = "is held up" if self.event == "delay" else "was refused"
-        return self.make(
-            "alert", f"Mail to {who} {done}{at} for a cause on our side{named}: {_lower(_meaning(self.reason))}", provider=provider
-        )
+        return self.make("alert", f"Mail to {who} {done}{at} for a cause on our side{named}: {_lower(_meaning(self.reason))}", provider=provider)
 
     def make(
         self,

@@ -133,7 +133,7 @@ def _read(source: Source) -> Policy:
     top.taken |= {"line", "name"}
     top.done()
     if not policy.lines:
-        raise top.error("the policy has no line", "add a [line.NAME] table, or base = \"default\"")
+        raise top.error("the policy has no line", 'add a [line.NAME] table, or base = "default"')
     return policy
 
 
@@ -190,9 +190,7 @@ def _check_reach(table: Table, line: Line) -> None:
     if line.days > line.strikes:
         raise table.error(f"{line.strikes} strikes cannot fall on {line.days} days", f"write days = {line.strikes}, or more strikes", "days")
     if line.within and (timedelta(days=line.strikes - 2) >= line.within or line.apart > line.within):
-        raise table.error(
-            f"{line.strikes} strikes, one a day at most, never fall within {_told(line.within)}", "make the time longer", "within"
-        )
+        raise table.error(f"{line.strikes} strikes, one a day at most, never fall within {_told(line.within)}", "make the time longer", "within")
     if line.apart and line.strikes < 2:
         raise table.error("a single strike is not apart from anything", "take apart away, or write strikes = 2", "apart")
 

@@ -92,7 +92,7 @@ def test_a_file_may_begin_with_a_preset(tmp_path: Path) -> None:
         ("[line.user_unknown]\nstrikes = -1", 2, "strikes of [line.user_unknown] is -1", "from 0"),
         ('[line.user_unknown]\nstrikes = "1"', 2, "is '1'", "whole number"),
         ('[line.user_unknown]\nstrikes = 1\nexpires = "soon"', 3, "expires of [line.user_unknown] is 'soon'", 'expires = "30d"'),
-        ('[line.user_unknown]\nstrikes = 1\nexpires = "99999w"', 3, "is '99999w'", "or \"never\""),
+        ('[line.user_unknown]\nstrikes = 1\nexpires = "99999w"', 3, "is '99999w'", 'or "never"'),
         ('[line.user_unknown]\nstrikes = 1\nscope = "world"', 3, "scope 'world'", "everywhere, list, sender, domain"),
         ('[line.user_unknown]\nstrikes = 1\nproof = "contradicted"', 3, "proof 'contradicted'", "auto, claimed, matched, proven"),
         ("[line.user_unknown]\nstrikes = 1\nwithn = '2d'", 3, "unknown key 'withn'", "did you mean 'within'"),
