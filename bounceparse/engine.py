@@ -170,7 +170,7 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
 def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
     ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
-    claims = [claim for claim in ask_flufl(message.raw, found) if claim.address.lower() not in ignored]
+    claims = [claim for claim in ask_flufl(message.text.encode("latin-1"), found) if claim.address.lower() not in ignored]
     if not claims:
         match = _TO.search(gathered.original)
         named = find_addresses(match[1]) if match is not None else []
