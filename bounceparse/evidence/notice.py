@@ -20,7 +20,7 @@ from bounceparse.evidence.transcript import Answer, read_transcript
 from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
-from bounceparse.wire.address import ADDRESS, check_address, find_addresses
+from bounceparse.wire.address import check_address, find_addresses, without_addresses
 
 _LINES: Final = 3_000
 _MENTIONS: Final = 4  # of one address that are looked at for a reason
@@ -134,10 +134,11 @@ _ROLE: Final = re.compile(
     r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I
 )
 _COLON: Final = re.compile("[:=\uff1a]")
-_REPLY: Final = re.compile(r"(?<![\d.])[45]\d\d[ \t-]|(?<![\d.])#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
-_INLINE: Final = re.compile(r"(?<![\w.-])(?:[45]\d\d[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] )[45]\d\d [A-Za-z<])")
+# Patterns that begin with a set of characters are found many times as fast as those that begin by looking back, so these look back behind it.
+_REPLY: Final = re.compile(r"[45](?<![\d.].)(?:\d\d[ \t-]|\.\d{1,3}\.\d{1,3}(?![\d.]))")
+_INLINE: Final = re.compile(r"[45](?<![\w.-].)\d\d(?:[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] \d\d\d) [A-Za-z<])")
 _DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|(?<!after )\bRCPT TO: ?<)", re.I)
-_DIGITS: Final = re.compile(r"(?<![\d.])[45]\d\d(?![\d.])|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _REASON_LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery |technical )*(?:reason|cause|error|"
@@ -216,7 +217,7 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
         elif "rcpt to" in lowered:
             found = [(2, address, "", "", "rcpt") for address in find_addresses(lowered.partition("rcpt to")[2])]
         else:
-            words = ADDRESS.sub("", lowered)
+            words = without_addresses(lowered)
             if any(map(words.__contains__, _CONTACT)):
                 continue
             before = lines[number - 1].lower() if number else ""
@@ -253,10 +254,10 @@ class _Places:
 
     def __init__(self, lines: list[str], offset: int) -> None:
         self._known = offset >= 0
-        self._begins = list(accumulate((len(line) + 1 for line in lines), initial=offset))
+        self._begins = list(accumulate(map(len, lines), initial=offset)) if self._known else []  # line ends not counted
 
     def span(self, first: int, end: int) -> Span | None:
-        return (self._begins[first], self._begins[end] - 1) if self._known else None
+        return (self._begins[first] + first, self._begins[end] + end - 1) if self._known else None
 
 
 def _claim(
@@ -275,7 +276,7 @@ def _claim(
         words = answer.text
     elif inline is not None and _is_poor(words, entry.rank):
         words = inline() or words or _labelled(lines)
-    words = words or ADDRESS.sub("", lines[entry.line]).strip(" \t<>:;,.-*\"'")
+    words = words or without_addresses(lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",

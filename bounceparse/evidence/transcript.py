@@ -27,9 +27,11 @@ _SERVER: Final = re.compile(
     r"[ \t]*+[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]++|-|[\"'#:]|$)[ \t]*+[\"'#:]?(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
 )
-_CODE: Final = re.compile(r"(?<![\d.])[245]\d\d(?![\d.])")
+_CODE: Final = re.compile(r"[245](?<![\d.].)\d\d(?![\d.])")  # looks back behind the first digit: beginning with a set, it is found fast
 _DIALOGUE: Final = ("rcpt to", "mail from", ">>>", "-->", "sent:")
 """A text without any of them quotes no client, which saves most notices two patterns a line."""
+_CLIENT_MARKS: Final = (">", "&gt;", "sent", "rcpt to", "mail from")
+"""Of which every line of a client has one."""
 _PHASES: Final = {
     "RCPT TO": "RCPT",
     "MAIL FROM": "MAIL",
@@ -60,8 +62,11 @@ def read_transcript(lines: list[str]) -> list[Answer]:
     phase, recipient = "", ""
     whole = "\n".join(lines).lower()
     dialogue = any(map(whole.__contains__, _DIALOGUE))
+    if not dialogue and _CODE.search(whole) is None:
+        return replies
+    lowered = whole.split("\n")
     for number, line in enumerate(lines):
-        if dialogue:
+        if dialogue and any(map(lowered[number].__contains__, _CLIENT_MARKS)):
             client = _CLIENT.search(line) or _BARE_CLIENT.match(line)
             if client is not None:
                 phase = _PHASES[client[1].upper()]

@@ -25,6 +25,7 @@ _ASCII_DOMAIN: Final = r"(?:[A-Za-z0-9_-]{1,63}\.){1,20}[A-Za-z][A-Za-z0-9-]{0,6
 _ANY_DOMAIN: Final = r"[A-Za-z0-9\u00a1-\uffff](?:[\w.-]{0,250}[A-Za-z0-9\u00a1-\uffff])?"
 ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@(?:{_ASCII_DOMAIN}|\[[0-9A-Fa-f.:]{{3,45}}\]|{_ANY_DOMAIN})")
 """Finds addresses in running text; the domain may lack a dot (`user@localhost`)."""
+_WORDS: Final = re.compile(r"\S+")
 
 
 def read_address(value: str) -> str:
@@ -89,7 +90,20 @@ def find_addresses(text: str) -> list[str]:
     """Return the addresses in running text, in order, their domains in lower case."""
     if "@" not in text:
         return []
+    if '"' not in text:  # no blank inside an address then, so the words without an @ need not be tried letter by letter
+        text = " ".join([word for word in text.split() if "@" in word])
     return [f"{local}@{domain.lower().rstrip('.-_')}" for local, _, domain in (found.rpartition("@") for found in ADDRESS.findall(text))]
+
+
+def without_addresses(text: str) -> str:
+    """Return running text with its addresses cut out."""
+    if "@" not in text or '"' in text or len(text) < 60:
+        return ADDRESS.sub("", text)
+    return _WORDS.sub(_without_address, text)
+
+
+def _without_address(match: re.Match[str]) -> str:
+    return ADDRESS.sub("", match[0]) if "@" in match[0] else match[0]
 
 
 def _codepoint(match: re.Match[str]) -> str:

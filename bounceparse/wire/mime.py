@@ -176,7 +176,7 @@ def _cut(text: str, boundary: str, start: int, end: int) -> tuple[list[tuple[int
     opened = -1
     at = text.find(delimiter, start, end)  # finding copies nothing, splitting copies all of the mail
     number = 0
-    for number in range(limits.PARTS + 1):
+    for number in range(limits.PARTS + 1):  # noqa: B007 (it is the count of delimiters below)
         if at < 0:
             break
         after = at + width
