@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from bounceparse.model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
 from bounceparse.text import printable
+
+if TYPE_CHECKING:
+    from bounceparse.tables import Vocabulary
 
 SCHEMA: Final = "bounceparse/1"
 ORIGIN: Final = 4_096  # characters kept of an origin; PATH_MAX of Linux
@@ -86,6 +90,13 @@ class Record(Struct, frozen=True, gc=False):
     evidence: list[RecordEvidence]
     flaws: tuple[str, ...]
     decision: RecordDecision | None
+
+
+class Translated(Record, frozen=True, gc=False):
+    """A record whose `reason` is a label of another system's vocabulary; ours stands at the end, and `schema` names the vocabulary."""
+
+    schema: str  # type: ignore[assignment]  # "bounceparse/1+sisimai"
+    bounceparse_reason: str
 
 
 _NO_ORIGINAL: Final = Original()
@@ -167,6 +178,12 @@ def records(report: Report, origin: str = "") -> list[Record]:
     ]
 
 
+def translate(row: Record, vocabulary: Vocabulary) -> Translated:
+    """Return `row` with its reason in the words of another system."""
+    values = asdict(row) | {"schema": f"{SCHEMA}+{vocabulary.name}", "reason": vocabulary.label(row.reason, row.bounce, row.kind)}
+    return Translated(**values, bounceparse_reason=row.reason)
+
+
 def encode(report: Report, origin: str = "") -> bytes:
     """Return the records of `report` as JSON lines, each ended by a line feed."""
     return encode_lines(records(report, origin))
@@ -178,10 +195,23 @@ def encode_lines(rows: list[Record]) -> bytes:
 
 
 def decode(line: bytes | str) -> Record:
-    """Return the record that one JSON line holds; raises `msgspec.DecodeError` (a `ValueError`) when it holds none."""
-    return _decoder().decode(line)
+    """Return the record that one JSON line holds, its reason in our words; raises `msgspec.DecodeError` (a `ValueError`) when it holds none."""
+    try:
+        return _decoder().decode(line)
+    except msgspec.ValidationError:
+        start = line[:64] if isinstance(line, str) else line[:64].decode("latin-1")
+        if f'"{SCHEMA}+' not in start:
+            raise
+    values = asdict(_translated().decode(line))
+    reason = values.pop("bounceparse_reason")
+    return Record(**(values | {"schema": SCHEMA, "reason": reason}))
 
 
 @cache
 def _decoder() -> msgspec.json.Decoder[Record]:
     return msgspec.json.Decoder(Record)
+
+
+@cache
+def _translated() -> msgspec.json.Decoder[Translated]:
+    return msgspec.json.Decoder(Translated)

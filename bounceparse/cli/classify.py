@@ -11,8 +11,8 @@ import click
 from msgspec.structs import replace
 
 from bounceparse.cli.exits import NO_INPUT, NO_PERMISSION, NOTHING_READ, SOME_UNREAD, Stop
-from bounceparse.cli.options import FILE, build_engine, labels_of, record_options, rules_option
-from bounceparse.cli.parse import choose_writer
+from bounceparse.cli.options import FILE, SISIMAI, build_engine, find_vocabulary, record_options, rules_option
+from bounceparse.cli.parse import check_format, choose_writer
 from bounceparse.cli.reading import Select
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
@@ -68,13 +68,15 @@ def command(
     if file is None and sys.stdin.isatty():
         raise click.UsageError("nothing to classify: name a file, or - for standard input", ctx)
     engine = build_engine(rules)
-    select = Select(labels=labels_of(engine.tables, vocabulary))
+    theirs = find_vocabulary(engine.tables, vocabulary)
+    check_format(format, fields, theirs)
+    select = Select(vocabulary=None if format == SISIMAI else theirs)
     name = file or "-"
     read = _open(name)
     title = "standard input" if name == "-" else name
     count = 0
     with open_sink(output, state.no_colour) as sink:
-        writer = choose_writer(format, sink, fields or ())
+        writer = choose_writer(format, sink, fields or (), engine.tables, theirs)
         if isinstance(writer, Table) and not fields:
             writer = Table(sink.terminal, TABLE if form == "lines" else TABLE_OF_LOG)
         sink.join = writer.join

@@ -28,7 +28,8 @@ _STATUS: Final = re.compile(r"([245Xx])\.(\d{1,3})\.(\d{1,3})")
 @output_option
 @click.pass_context
 def command(ctx: click.Context, words: tuple[str, ...], format: str, output: str | None) -> None:
-    """Look up a reply code (550), an enhanced status code (5.1.1), an error number (10060, ECONNREFUSED), a reason, or search by word.
+    """Look up a reply code (550), an enhanced status code (5.1.1), an error number (10060, ECONNREFUSED), a reason, what another system calls one
+    (userunknown, bad-mailbox), or search by word.
 
     Without an argument everything is listed.
     """
@@ -53,7 +54,8 @@ def find(tables: Tables, text: str) -> list[lookup.Entry]:
         return _status(tables, status[1].upper(), f"{status[2]}.{status[3]}")
     wanted = text.lower()
     everything = [*lookup.reasons(tables), *lookup.replies(tables), *lookup.statuses(tables), *lookup.systems(tables)]
-    exact = [entry for entry in everything if wanted in _names(entry)]
+    labels = () if wanted in tables.reasons else lookup.labels(tables)
+    exact = [entry for entry in (*everything, *labels) if wanted in _names(entry)]
     if exact:
         return exact
     parts = wanted.split()

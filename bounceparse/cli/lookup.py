@@ -122,9 +122,19 @@ def reasons(tables: Tables) -> Iterator[Entry]:
                 ("bounce", reason.bounce.replace("by_class", "hard when final")),
                 ("fault", reason.fault),
                 ("remedy", reason.remedy),
+                ("elsewhere", ", ".join(f"{vocabulary.name} {vocabulary.labels[reason.name]}" for vocabulary in tables.vocabularies.values())),
                 ("source", reason.source),
             ),
         )
+
+
+def labels(tables: Tables) -> Iterator[Entry]:
+    """Yield every name that another system has for a reason."""
+    for vocabulary in tables.vocabularies.values():
+        for label, reason in vocabulary.reasons.items():
+            covers = sorted(name for name, theirs in vocabulary.labels.items() if theirs == label and name != reason)
+            told = facts(("also for", ", ".join(covers)), ("source", vocabulary.source))
+            yield Entry(f"{vocabulary.name}:{label}", vocabulary.title, f"{label}: {tables.reasons[reason].meaning}", reason, told)
 
 
 def reply_code(code: str, meanings: tuple[Reply, ...]) -> Entry:

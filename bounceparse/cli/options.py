@@ -14,12 +14,13 @@ from bounceparse.cli.settings import FORMATS
 
 if TYPE_CHECKING:
     from bounceparse.engine import Engine
-    from bounceparse.tables import Tables
+    from bounceparse.tables import Tables, Vocabulary
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 KINDS: Final = ("bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce")
 BOUNCES: Final = ("hard", "soft")
+SISIMAI: Final = "sisimai"  # a format of records alone
 _AGO: Final = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -123,15 +124,20 @@ jobs_option: Final = click.option(
     help="Processes that read; auto: one a processor.",
     show_default=True,
 )
-format_option: Final = click.option(
-    "-f",
-    "--format",
-    type=click.Choice(FORMATS),
-    default="auto",
-    envvar="BOUNCEPARSE_FORMAT",
-    help="How to write; auto: table on a terminal, else jsonl.",
-    metavar="|".join(FORMATS),
-)
+def format_of(*choices: str) -> Callable[[F], F]:
+    """Return the option that chooses a format."""
+    return click.option(
+        "-f",
+        "--format",
+        type=click.Choice(choices),
+        default="auto",
+        envvar="BOUNCEPARSE_FORMAT",
+        help="How to write; auto: table on a terminal, else jsonl.",
+        metavar="|".join(choices),
+    )
+
+
+format_option: Final = format_of(*FORMATS)
 output_option: Final = click.option("-o", "--output", type=FILE, metavar="FILE", help="Write there instead of to standard output.")
 
 input_options: Final = put_on(
@@ -155,7 +161,7 @@ select_options: Final = put_on(
     click.option("--until", type=Moment(late=True), help="Only what arrived then or earlier."),
 )
 record_options: Final = put_on(
-    format_option,
+    format_of(*FORMATS, SISIMAI),
     output_option,
     click.option(
         "--fields",
@@ -164,7 +170,12 @@ record_options: Final = put_on(
         envvar="BOUNCEPARSE_FIELDS",
         help="Fields to write, in this order: recipient,reason,original.subject …",
     ),
-    click.option("--vocabulary", metavar="NAME", envvar="BOUNCEPARSE_VOCABULARY", help="Reasons in the words of sisimai, ses, postmark …"),
+    click.option(
+        "--vocabulary",
+        metavar="NAME",
+        envvar="BOUNCEPARSE_VOCABULARY",
+        help="Reasons in the words of sisimai, ses, postmark …; ours in bounceparse_reason.",
+    ),
 )
 
 
@@ -202,11 +213,11 @@ def check_rules(rules: tuple[str, ...]) -> None:
             raise Stop(NO_INPUT, f"no rules file {path}")
 
 
-def labels_of(tables: Tables, vocabulary: str | None) -> dict[str, str]:
-    """Return the names that another system has for our reasons, none for none; raises a usage error for a system that is not known."""
+def find_vocabulary(tables: Tables, vocabulary: str | None) -> Vocabulary | None:
+    """Return the words of another system, None for none; raises a usage error for a system that is not known."""
     if not vocabulary:
-        return {}
+        return None
     found = tables.vocabularies.get(vocabulary.lower())
     if found is None:
         raise click.BadParameter(f"{vocabulary!r} is not one of {', '.join(sorted(tables.vocabularies))}", param_hint="'--vocabulary'")
-    return found.labels
+    return found

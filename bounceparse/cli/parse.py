@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 from msgspec.structs import replace
 
 from bounceparse.batch import run
-from bounceparse.cli.options import FILE, build_engine, input_options, labels_of, record_options, select_options
+from bounceparse.cli.options import FILE, SISIMAI, build_engine, find_vocabulary, input_options, record_options, select_options
 from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, State, state_of
@@ -18,6 +18,9 @@ from bounceparse.intake import Failure
 from bounceparse.output import Writer
 from bounceparse.output.table import Table
 from bounceparse.record import Record
+
+if TYPE_CHECKING:
+    from bounceparse.tables import Tables, Vocabulary
 
 
 @click.command()
@@ -49,10 +52,17 @@ def command(
     state = state_of(ctx)
     paths = check_paths(paths, recurse, ctx)
     engine = build_engine(rules, headers)
-    select = selection(only, since, until, labels_of(engine.tables, vocabulary))
+    theirs = find_vocabulary(engine.tables, vocabulary)
+    check_format(format, fields, theirs)
+    if format == SISIMAI:
+        from bounceparse.output.sisimai import KINDS
+
+        select = selection(only or KINDS, since, until, named=True)
+    else:
+        select = selection(only, since, until, theirs)
     ending = Ending(state)
     with open_sink(output, state.no_colour) as sink:
-        writer = choose_writer(format, sink, fields or ())
+        writer = choose_writer(format, sink, fields or (), engine.tables, theirs)
         sink.join = writer.join
         sink.frame(writer.head)
         progress = Progress(state, paths)
@@ -84,16 +94,29 @@ def command(
     ctx.exit(ending.code())
 
 
-def choose_writer(format: str, sink: Sink, fields: tuple[str, ...]) -> Writer:
+def check_format(format: str, fields: tuple[str, ...] | None, vocabulary: Vocabulary | None) -> None:
+    """Raise a usage error where -f sisimai, which has fields and words of its own, stands beside others."""
+    if format == SISIMAI and fields:
+        raise click.UsageError("--fields does not go with -f sisimai, which has fields of its own")
+    if format == SISIMAI and vocabulary is not None and vocabulary.name != SISIMAI:
+        raise click.UsageError(f"--vocabulary {vocabulary.name} does not go with -f sisimai, which has words of its own")
+
+
+def choose_writer(format: str, sink: Sink, fields: tuple[str, ...], tables: Tables, vocabulary: Vocabulary | None) -> Writer:
     """Return the writer for -f: a table on a terminal and JSON lines elsewhere where nothing is said."""
+    if format == SISIMAI:
+        from bounceparse.output.sisimai import Sisimai
+
+        return Sisimai(tables.vocabularies[SISIMAI])
     if format == "auto":
         format = "table" if sink.terminal.width else "jsonl"
     if format == "table":
         return Table(sink.terminal, fields) if fields else Table(sink.terminal)
     if format == "csv":
         from bounceparse.output.csv import Csv
+        from bounceparse.output.fields import FLAT
 
-        return Csv(fields) if fields else Csv()
+        return Csv(fields or (FLAT if vocabulary is None else (*FLAT, "bounceparse_reason")))
     if format == "json":
         from bounceparse.output.json import JsonArray
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import click
 from msgspec import Struct
-from msgspec.structs import replace
 
 from bounceparse.cli.exits import DONE, NO_INPUT, NO_PERMISSION, NOTHING_READ, SOME_UNREAD
 from bounceparse.cli.state import State
@@ -18,7 +18,10 @@ from bounceparse.intake.maildir import is_maildir
 from bounceparse.model import Report
 from bounceparse.output import Writer
 from bounceparse.output.jsonl import JsonLines, escape
-from bounceparse.record import Record, encode, records
+from bounceparse.record import Record, encode, records, translate
+
+if TYPE_CHECKING:
+    from bounceparse.tables import Vocabulary
 
 TITLES: Final = {
     "bounce": ("bounce", "bounces"),
@@ -56,17 +59,18 @@ def check_paths(paths: tuple[str, ...], recurse: bool, context: click.Context) -
 
 
 class Select(Struct, frozen=True):
-    """Which records to keep, and under which names of reasons."""
+    """Which records to keep, and in whose words."""
 
     kinds: frozenset[str] = frozenset()
     bounces: frozenset[str] = frozenset()
     since: str = ""
     until: str = ""
-    labels: dict[str, str] = {}
+    vocabulary: Vocabulary | None = None
+    named: bool = False  # only those that name a recipient
 
     @property
     def everything(self) -> bool:
-        return not (self.kinds or self.bounces or self.since or self.until or self.labels)
+        return not (self.kinds or self.bounces or self.since or self.until or self.vocabulary or self.named)
 
     def wants(self, row: Record) -> bool:
         """Whether a record is wanted; one without a time is not where a time was asked for."""
@@ -77,18 +81,18 @@ class Select(Struct, frozen=True):
     def rows(self, report: Report, origin: str) -> list[Record]:
         """Return the records of a report that are wanted."""
         rows = records(report, origin)
+        if self.named:
+            rows = [row for row in rows if row.recipient]
         if self.kinds or self.bounces or self.since or self.until:
             rows = [row for row in rows if self.wants(row)]
-        if self.labels:
-            rows = [replace(row, reason=self.labels.get(row.reason, row.reason)) for row in rows]
-        return rows
+        return rows if self.vocabulary is None else [translate(row, self.vocabulary) for row in rows]
 
 
-def selection(only: tuple[str, ...] | None, since: str | None, until: str | None, labels: dict[str, str] | None = None) -> Select:
+def selection(only: Iterable[str] | None, since: str | None, until: str | None, vocabulary: Vocabulary | None = None, named: bool = False) -> Select:
     """Return what --only, --since, --until and --vocabulary ask for."""
     wanted = frozenset(only or ())
     bounces = wanted & {"hard", "soft"}
-    return Select(wanted - bounces, bounces, since or "", until or "", labels or {})
+    return Select(wanted - bounces, bounces, since or "", until or "", vocabulary, named)
 
 
 class Render(Struct, frozen=True):

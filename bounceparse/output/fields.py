@@ -18,6 +18,7 @@ NAMES: Final = (
     *Record.__struct_fields__,
     *(f"original.{name}" for name in ORIGINAL),
     *(f"proof.{name}" for name in PROOF),
+    "bounceparse_reason",  # beside the reason in the words of another system
 )
 
 FLAT: Final = tuple(
@@ -51,6 +52,8 @@ def check_fields(names: tuple[str, ...]) -> tuple[str, ...]:
 def getter(name: str) -> Getter:
     """Return the function that reads the field `name` from a record."""
     first, _, rest = name.partition(".")
+    if name == "bounceparse_reason":
+        return lambda row: getattr(row, name, row.reason)
     if not rest:
         return lambda row: getattr(row, name)
     if name.startswith(HEADERS):

@@ -579,9 +579,19 @@ def _compile_vocabularies(source: Source, reasons: dict[str, Reason]) -> dict[st
         for reason in reasons:
             if reason not in mine:
                 raise labels.error(f"{name} has no label for {reason}", f'add {reason} = "…" under [{name}.labels]')
-            if mine[reason] not in known:
-                raise labels.error(f"nothing leads back from {mine[reason]!r}", f"add it under [{name}.reasons]", f'"{mine[reason]}"')
-        vocabularies[name] = Vocabulary(name, entry.text("title"), mine, known, entry.text("source"))
+        special = {}
+        for kind in ("hard", "soft", "delay"):
+            table = entry.inner(kind)
+            special[kind] = {reason: table.text(reason) for reason in table.values}
+            for reason in special[kind]:
+                if reason not in reasons and (kind, reason) != ("delay", "any"):
+                    raise table.unknown_reason(reason, reasons)
+        for label in (label for table in (mine, *special.values()) for label in table.values()):
+            if label not in known:
+                raise labels.error(f"nothing leads back from {label!r}", f"add it under [{name}.reasons]", f'"{label}"')
+        dialects = entry.inner("dialects")
+        agents = {dialect: dialects.text(dialect) for dialect in dialects.values}
+        vocabularies[name] = Vocabulary(name, entry.text("title"), mine, known, entry.text("source"), **special, dialects=agents)
         entry.done()
     return vocabularies
 

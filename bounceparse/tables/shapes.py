@@ -243,6 +243,19 @@ class Vocabulary(Struct, frozen=True, gc=False):
     labels: dict[str, str]  # our reason -> their label
     reasons: dict[str, str]  # their label -> our reason
     source: str = ""
+    hard: dict[str, str] = {}  # labels for a hard bounce, where those differ
+    soft: dict[str, str] = {}  # for a soft one
+    delay: dict[str, str] = {}  # while delivery is still tried; "any" stands for every other reason
+    dialects: dict[str, str] = {}  # our name of a mail server -> theirs
+
+    def label(self, reason: str, bounce: str = "", kind: str = "bounce") -> str:
+        """Return their label for a reason, as far as they tell hard, soft and delay apart; "" for no reason, and for a reason that is not ours."""
+        if kind == "delay" and self.delay:
+            found = self.delay.get(reason) or self.delay.get("any")
+            if found and reason in self.labels:
+                return found
+        special = self.hard if bounce == "hard" else self.soft if bounce == "soft" else {}
+        return special.get(reason) or self.labels.get(reason, "")
 
 
 class Tables(Struct, frozen=True):
