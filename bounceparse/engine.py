@@ -62,6 +62,8 @@ class Engine:
         gathered = gather(message, found)
         signs = self._read_signs(gathered)
         claims, words = self._claims(message, gathered, signs, found)
+        if max(len(claims), len(words)) >= limits.RECIPIENTS:
+            found.append(flaws.CUT_RECIPIENTS)
         kind = decide_kind(gathered, claims, words, signs, self._names_reason)
         if kind in ("bounce", "delay") and not claims and not words:
             words = _last_resort(message, gathered, found)
@@ -158,11 +160,11 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
     addresses = [address for item in value.replace("\n", " ").split(",") if (address := read_address(item))]
     named = {claim.address.lower(): claim for claim in words}
     named |= {claim.final_address.lower(): claim for claim in words if claim.final_address}
-    listed = [named.get(address.lower()) or Claim("header", "", address) for address in dict.fromkeys(addresses)]
+    listed = [named.get(address.lower()) or Claim("header", "", address) for address in dict.fromkeys(addresses[: limits.RECIPIENTS])]
     if not listed:
         return words
-    strangers = [claim for claim in words if claim not in listed]
-    if len(listed) == 1 and len(strangers) == 1 and not listed[0].diagnostic:
+    strangers = [claim for claim in words if claim is not listed[0]] if len(listed) == 1 else []
+    if len(strangers) == 1 and not listed[0].diagnostic:
         listed[0].diagnostic = strangers[0].diagnostic
     return listed
 

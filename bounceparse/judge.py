@@ -177,7 +177,7 @@ class Judge:
         """
         event = _EVENTS.get(kind)
         if event is not None or (recipient.action in _SUCCESS and (recipient.status or recipient.reply_code)[:1] not in ("4", "5")):
-            return self._event(recipient, event or "delivered", kind)
+            return self._event(recipient, event or "delivered", kind, ceiling)
         return self._judge(recipient, recipient.diagnostic, kind, text, dialect, ceiling, False)
 
     def classify(self, text: str) -> tuple[Recipient, Verdict]:
@@ -198,10 +198,10 @@ class Judge:
             return recipient, self._event(recipient, "delivered", "delivered")
         return recipient, self._judge(recipient, diagnostic, "bounce", "", "", _SURE, True)
 
-    def _event(self, recipient: Recipient, reason: str, kind: str) -> Verdict:
+    def _event(self, recipient: Recipient, reason: str, kind: str, ceiling: Certainty = _SURE) -> Verdict:
         entry = self._tables.reasons[reason]
         bounce: Bounce = "none" if entry.bounce == "none" else "soft"
-        return Verdict(bounce, reason, entry.fault, _SURE, f"action:{recipient.action or kind}", recipient.evidence)
+        return Verdict(bounce, reason, entry.fault, ceiling, f"action:{recipient.action or kind}", recipient.evidence)
 
     def _judge(self, recipient: Recipient, diagnostic: str, kind: str, text: str, dialect: str, ceiling: Certainty, bare: bool) -> Verdict:
         plain, links = mask(diagnostic)

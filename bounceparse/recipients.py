@@ -197,7 +197,7 @@ def better_status(field: str, said: str, diagnostic: str) -> str:
 def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
     spans, rule = claim.spans, claim.rule
     if not spans:
-        return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or address_of(claim), (0, 0), rule),)
+        return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or printable(address_of(claim), limits.ADDRESS), (0, 0), rule),)
     found = []
     for name, span in spans.items():
         title, attribute = _FIELDS.get(name, ("", ""))

@@ -12,7 +12,7 @@ from typing import Final
 from bounceparse import limits
 from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
-from bounceparse.text import clip
+from bounceparse.text import clip, printable
 from bounceparse.wire.address import read_address
 from bounceparse.wire.decode import decode_words
 from bounceparse.wire.headers import unfold
@@ -157,4 +157,4 @@ def read_mta(value: str) -> str:
     """Return the host name of an MTA-name field in lower case: without its type, comments and brackets (RFC 3464 2.1.2)."""
     name = value.rpartition(";")[2] if ";" in value[:20] else value
     name = name.strip().strip("<>").partition(" ")[0].partition("(")[0].strip("[]<>.\n\t ").lower()
-    return clip(name, 255)
+    return printable(name, 255)

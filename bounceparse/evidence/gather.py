@@ -146,7 +146,8 @@ def _read_texts(message: Message, texts: list[Part], gathered: Gathered, found: 
         piece = read_text(message, part, found)
         if not piece.strip():
             continue
-        if not pieces and part.encoding in _PLAIN_ENCODINGS and part.type == "text/plain":
+        known = part.encoding in _PLAIN_ENCODINGS and part.type == "text/plain" and len(piece) == min(part.end - part.body, limits.TEXT)
+        if not pieces and known:
             gathered.offset = part.body
         pieces.append(piece)
         size += len(piece)
@@ -155,8 +156,8 @@ def _read_texts(message: Message, texts: list[Part], gathered: Gathered, found: 
     if not pieces and plain is not texts:
         pieces = [read_text(message, part, found) for part in texts if part.type == "text/html"][:1]
     gathered.text = pieces[0] if len(pieces) == 1 else "\n\n".join(pieces)
-    if len(pieces) > 1 and not gathered.text.isascii():
-        gathered.offset = -1
+    if len(pieces) > 1:
+        gathered.offset = -1  # what stands in the second piece would be looked for behind the first
 
 
 def _read_leaf(message: Message, part: Part, gathered: Gathered, found: list[str]) -> None:

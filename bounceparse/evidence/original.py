@@ -7,7 +7,7 @@ from typing import Final
 
 from bounceparse import limits
 from bounceparse.model import Original
-from bounceparse.text import clip
+from bounceparse.text import printable
 from bounceparse.wire.headers import decode_field, read_fields, unfold
 
 _FIELD: Final = re.compile(r"\n(?-i:(?=[MmFfSsDdLl]))(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
@@ -60,7 +60,7 @@ def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
     get = fields.get
     identity, sender, subject, date, list_id = get("message-id", ""), get("from", ""), get("subject", ""), get("date", ""), get("list-id", "")
     return Original(
-        clip(unfold(identity).strip(), limits.FIELD),
+        printable(unfold(identity).strip(), limits.FIELD),
         decode_field(sender, limits.FIELD) if sender else "",
         decode_field(subject, limits.FIELD) if subject else "",
         decode_field(date, limits.FIELD) if date else "",

@@ -35,7 +35,7 @@ def read_address(value: str) -> str:
     Exchange, the `\\x{…}` escapes of RFC 6533 and xtext that cannot be an address otherwise (RFC 3461 4).
     """
     match = _PLAIN.fullmatch(value)
-    if match is not None:
+    if match is not None and value.isprintable():
         local, domain = match.groups()
         if domain[-1] != "." and ".." not in domain and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
             return f"{local}@{domain.lower()}"
@@ -69,6 +69,8 @@ def _read_odd(value: str) -> str:
 
 def check_address(value: str) -> str:
     """Return `value` with its domain in lower case when it is one address, else the first address in it, else ""."""
+    if not value.isprintable():
+        value = "".join(filter(str.isprintable, value))
     if len(value) > limits.ADDRESS:
         return ""
     if value[:1] == "'" and (value[-1:] == "'" or value.count("'") == 1):

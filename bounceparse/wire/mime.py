@@ -22,7 +22,7 @@ from bounceparse.wire.html import html_to_text
 
 _CONTENT: Final = re.compile(r"\ncontent-(type|transfer-encoding)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.I)
 _BOUNDARY: Final = re.compile(r"\bboundary[ \t]*=[ \t]*(?:\"([^\"\n]{1,200})\"|'?([^\s;\"']{1,200}))", re.I)
-_MBOX: Final = re.compile(r"(?:\ufeff|\xef\xbb\xbf|>?From [^\n]*\n|[ \t]*\n)+")
+_MBOX: Final = re.compile(r"(?:\ufeff|\xef\xbb\xbf|>?From [^\n]*\n|[ \t]*\n){1,200}+")
 _DASHES: Final = re.compile(r"^--([^\s-][^\n]{0,198}?)[ \t]*\n(?=content-|\n)", re.M | re.I)
 _FIELD_START: Final = re.compile(r"[!-9;-~]+[ \t]*:")
 _CHARSET: Final = re.compile(r"charset[ \t]*=[ \t]*[\"']?([\w.:+-]+)", re.I)
@@ -130,6 +130,9 @@ def _read_children(text: str, parts: list[Part], index: int, waiting: list[int],
     if not spans:
         found.append(flaws.NO_BOUNDARY)
         match = _DASHES.search(text, part.body, min(part.end, part.body + limits.TEXT))
+        if match is None and len(parts) >= limits.PARTS:
+            found.append(flaws.CUT_PARTS)
+            return
         if match is None:
             parts.append(Part("text/plain", index, depth, part.body, part.body, part.end, "", ""))
             return
