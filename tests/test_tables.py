@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import shutil
 import subprocess
@@ -38,7 +37,6 @@ def test_every_table_loads() -> None:
         "blocklists",
         "signs",
         "dialects",
-        "charsets",
     ):
         assert getattr(TABLES, name), name
     assert TABLES.autoreply.subjects and TABLES.autoreply.headers and TABLES.autoreply.phrases
@@ -203,53 +201,6 @@ def test_vocabularies_go_both_ways(name: str) -> None:
 
 def test_the_vocabularies_are_those_of_the_manual() -> None:
     assert set(TABLES.vocabularies) == VOCABULARIES
-
-
-@pytest.mark.parametrize(
-    ("label", "text"),
-    [
-        ("utf-8", "é"),
-        ("unicode-1-1-utf-7", "é"),
-        ("iso-8859-1", "é"),
-        ("iso-8859-5", "ж"),
-        ("iso-8859-15", "€"),
-        ("windows-1250", "ł"),
-        ("windows-1256", "ع"),
-        ("koi8-r", "ж"),
-        ("koi8-u", "ї"),
-        ("iso-2022-jp", "宛先"),
-        ("euc-jp", "宛先"),
-        ("shift_jis", "①"),
-        ("gb2312", "邮箱"),
-        ("gb18030", "邮箱"),
-        ("big5", "郵箱"),
-        ("big5-hkscs", "郵箱"),
-        ("euc-kr", "편지"),
-        ("ks_c_5601-1987", "편지"),
-        ("iso-2022-kr", "편지"),
-        ("tis-620", "ไทย"),
-        ("macintosh", "é"),
-        ("cp437", "é"),
-        ("cp850", "é"),
-        ("cp866", "ж"),
-    ],
-)
-def test_the_charsets_of_mail_are_there(label: str, text: str) -> None:
-    codec = TABLES.charsets[label]
-    assert text.encode(codec).decode(codec) == text
-
-
-def test_no_charset_is_a_trick() -> None:
-    for codec in TABLES.charsets.values():
-        assert codecs.lookup(codec)._is_text_encoding and codec not in (
-            "punycode",
-            "idna",
-            "unicode_escape",
-            "raw_unicode_escape",
-            "undefined",
-            "palmos",
-        )
-    assert all(label == label.lower() for label in TABLES.charsets)
 
 
 def test_words_are_squeezed() -> None:
@@ -440,8 +391,6 @@ def load(place: Path) -> Tables:
         ("winsock", 'status = "4.4.2"', 'status = "4.4"', "'4.4' is no enhanced status code; write"),
         ("exits", 'reason = "user_unknown"', 'reason = "nobody"', "there is no reason 'nobody'; see data/reasons.toml"),
         ("blocklists", 'lists = ["ip"]', 'lists = ["host"]', "a blocklist lists no 'host'; use ip"),
-        ("charsets", "koi8_r = ", "koi9_r = ", "Python has no codec 'koi9_r'; see"),
-        ("charsets", '"koi8-r", ', '"koi8-r", "utf-8", ', "the label 'utf-8' is there twice; keep"),
         ("vocabularies", 'user_unknown = "userunknown"', 'user_unknown = "unknownuser"', "nothing leads back from 'unknownuser'; add it"),
         ("vocabularies", 'user_unknown = "userunknown"\n', "", "has no label for user_unknown; add"),
     ],
@@ -454,7 +403,7 @@ def test_a_mistake_in_a_built_in_table(place: Path, file: str, old: str, new: st
     with pytest.raises(TableError) as caught:
         load(place)
     assert str(caught.value).startswith(f"bounceparse/data/{file}.toml:{caught.value.line}: ") and what in str(caught.value)
-    assert caught.value.line > 1 or file == "charsets"
+    assert caught.value.line > 1
 
 
 def test_the_compiled_copy_holds_the_same(place: Path) -> None:

@@ -357,7 +357,6 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         _compile_signs(source("signs")),
         dialects,
         _compile_vocabularies(source("vocabularies"), reasons),
-        _compile_charsets(source("charsets")),
     )
     _check_names([_Rules(tuple(phrases), providers, dialects)])
     return tables
@@ -594,20 +593,3 @@ def _compile_vocabularies(source: Source, reasons: dict[str, Reason]) -> dict[st
         vocabularies[name] = Vocabulary(name, entry.text("title"), mine, known, entry.text("source"), **special, dialects=agents)
         entry.done()
     return vocabularies
-
-
-def _compile_charsets(source: Source) -> dict[str, str]:
-    import codecs
-
-    charsets: dict[str, str] = {}
-    table = source.top().inner("codec")
-    for codec in table.values:
-        try:
-            codecs.lookup(codec)
-        except LookupError:
-            raise table.error(f"Python has no codec {codec!r}", "see the list of codecs in the manual of Python", codec) from None
-        for label in table.texts(codec):
-            if charsets.setdefault(label.lower(), codec) != codec:
-                raise table.error(f"the label {label!r} is there twice", "keep it at one codec", f'"{label}"')
-    _all_taken(source, "codec")
-    return charsets

@@ -275,4 +275,3 @@ class Tables(Struct, frozen=True):
     signs: tuple[Sign, ...]
     dialects: tuple[Dialect, ...]
     vocabularies: dict[str, Vocabulary]
-    charsets: dict[str, str]  # lower-case label -> Python codec

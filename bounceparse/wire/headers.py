@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from bounceparse.text import printable
-from bounceparse.wire.charset import decode_text
+from bounceparse.wire.charset import decode_text, fix_mojibake
 from bounceparse.wire.decode import decode_words
 
 FIELD: Final = re.compile(r"\n([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)")
@@ -36,7 +36,7 @@ def decode_field(value: str, limit: int) -> str:
     if value.isascii() and value.isprintable() and "=?" not in value and value[-1:] != " " and len(value) <= limit:
         return value  # as most are
     if not value.isascii():
-        value = decode_text(value.encode("latin-1", "replace"), "utf-8")[0]
+        value = fix_mojibake(decode_text(value.encode("latin-1", "replace"), "utf-8")[0])
     value = unfold(value)
     if "=?" in value:
         value = decode_words(value)

@@ -15,7 +15,7 @@ from typing import Final
 
 from bounceparse import flaws, limits
 from bounceparse.model import Message, Part, Span
-from bounceparse.wire.charset import decode_text
+from bounceparse.wire.charset import decode_text, fix_mojibake
 from bounceparse.wire.decode import decode_body, decode_params
 from bounceparse.wire.headers import read_fields
 from bounceparse.wire.html import html_to_text
@@ -224,6 +224,7 @@ def read_text(message: Message, part: Part, found: list[str], limit: int = limit
         text, clean = decode_text(text.encode("latin-1"), match[1] if match is not None else "")
         if not clean:
             found.append(flaws.BAD_CHARSET)
+        text = fix_mojibake(text)
     if part.type == "text/html" or (text[:200].lstrip()[:1] == "<" and "<html" in text[:2000].lower()):
         text, clean = html_to_text(text)
         if not clean:
