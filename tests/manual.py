@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bounceparse.cli.lookup import count_rules, sum_up
 from bounceparse.tables import load_tables
 
 ROOT = Path(__file__).parent.parent
@@ -81,9 +82,11 @@ def made() -> dict[str, str]:
     bounces = {"by_class": "hard when final", "hard": "hard", "soft": "soft", "none": "none"}
     reasons = [f"| `{r.name}` | {bounces[r.bounce]} | {r.fault} | {r.meaning} |\n" for r in sorted(tables.reasons.values(), key=lambda r: r.name)]
     dialects = [f"| `{d.name}` | {d.title} | {d.seen} |\n" for d in sorted(tables.dialects, key=lambda d: d.name)]
+    counts = [f"| {rules} | {number:,} | {of} |\n" for rules, number, of in sum_up(count_rules(tables))]
     return {
         "reasons": "| reason | bounce | fault | meaning |\n| --- | --- | --- | --- |\n" + "".join(reasons),
         "dialects": "| dialect | written by | seen |\n| --- | --- | --- |\n" + "".join(dialects),
+        "coverage": "| rules | count | of which |\n| --- | ---: | --- |\n" + "".join(counts),
     }
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from bounceparse.cli.lookup import sum_up
 from bounceparse.cli.sink import Sink
 from bounceparse.output.terminal import Terminal, columns, fit, show
 
 if TYPE_CHECKING:
-    from bounceparse.cli.lookup import Entry
+    from bounceparse.cli.lookup import Counted, Entry
 
+COUNTS: Final = 26  # columns before what is counted
 LABEL: Final = 9  # columns of the labels of one entry
 FULL: Final = 4  # entries that are still shown in full
 REASON: Final = 18  # columns of the reason in a list
@@ -37,6 +39,23 @@ def write_entries(format: str, sink: Sink, entries: list[Entry]) -> None:
         sink.frame(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")
     else:
         sink.frame(msgspec.json.Encoder().encode_lines(rows))
+
+
+def write_counts(format: str, sink: Sink, counted: list[Counted]) -> None:
+    """Write how many rules there are of each sort."""
+    if format == "table" or (format == "auto" and sink.terminal.width):
+        for rules, number, of in sum_up(counted):
+            first, *rest = sink.terminal.wrap(of, COUNTS, COUNTS)
+            lines = [f"{sink.terminal.paint(rules.ljust(COUNTS - 10), 'bold')}{number:>8,}  {first}", *rest]
+            sink.frame("".join(f"{line.rstrip()}\n" for line in lines).encode(errors="replace"))
+    elif format == "csv":
+        from bounceparse.output.csv import cell, lines as csv_lines
+
+        sink.frame(csv_lines([["rules", "of", "count"], *([one.rules, cell(one.of), one.count] for one in counted)]))
+    elif format == "json":
+        sink.frame(msgspec.json.format(msgspec.json.encode(counted), indent=1) + b"\n")
+    else:
+        sink.frame(msgspec.json.Encoder().encode_lines(counted))
 
 
 def _named(entry: Entry) -> dict[str, str]:

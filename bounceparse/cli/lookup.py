@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
@@ -13,6 +14,12 @@ from bounceparse.text import squeeze
 
 SYSTEMS: Final = {"winsock": "Winsock error", "win32": "Windows error", "errno": "error number", "exit": "exit status", "dns": "resolver result"}
 
+LANGUAGES: Final = {
+    **{"ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fi": "Finnish"},
+    **{"fr": "French", "he": "Hebrew", "hu": "Hungarian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian"},
+    **{"pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese"},
+}
+_MANY: Final = {"winsock": "Winsock errors", "win32": "Windows errors", "errno": "error numbers", "exit": "exit statuses", "dns": "resolver results"}
 ACTIONS: Final = frozenset(("failed", "delayed", "delivered", "relayed", "expanded"))
 WORDS: Final = 4  # words of a meaning that are named where all meanings of a code are told
 
@@ -211,6 +218,42 @@ def rules(tables: Tables) -> Iterator[Entry]:
     for entry in replies(tables):
         phases = dict(entry.facts).get("phase", "").lower().replace(", ", "+") or "any"
         yield Entry(f"reply:{entry.id}@{phases}", entry.table, entry.title, entry.reason, entry.facts)
+
+
+class Counted(Struct, frozen=True):
+    """How many rules there are of one sort."""
+
+    rules: str
+    of: str
+    count: int
+
+
+def count_rules(tables: Tables) -> list[Counted]:
+    """Return the number of rules of each sort: dialects, wordings by language, provider marks, codes."""
+    languages = Counter(phrase.language for phrase in tables.phrases if not phrase.own)
+    systems = Counter(name.partition(":")[0] for name in tables.system)
+    own = sum(phrase.own for phrase in tables.phrases) + sum(token.own for provider in tables.providers for token in provider.tokens)
+    counted = [
+        Counted("dialects", "mail servers and services", len(tables.dialects)),
+        *(Counted("words", LANGUAGES.get(language, language), number) for language, number in languages.most_common()),
+        Counted("words", "of one dialect alone", sum(not phrase.own for dialect in tables.dialects for phrase in dialect.reasons)),
+        *(Counted("provider marks", provider.title, len(provider.tokens)) for provider in sorted(tables.providers, key=lambda one: -len(one.tokens))),
+        Counted("blocklists", "by name and zone", len(tables.blocklists)),
+        Counted("codes", "enhanced status codes", len(tables.statuses)),
+        Counted("codes", "what services mean by those", sum(map(len, tables.vendors.values()))),
+        Counted("codes", "meanings of reply codes", sum(map(len, tables.replies.values()))),
+        *(Counted("codes", _MANY[name], number) for name, number in systems.items()),
+        Counted("your own", "words and marks", own),
+    ]
+    return [one for one in counted if one.count]
+
+
+def sum_up(counted: list[Counted]) -> list[tuple[str, int, str]]:
+    """Return each sort of rules, how many there are, and of what."""
+    return [
+        (rules, sum(one.count for one in group), group[0].of if len(group) == 1 else ", ".join(f"{one.of} {one.count:,}" for one in group))
+        for rules, group in ((rules, list(group)) for rules, group in groupby(counted, key=lambda one: one.rules))
+    ]
 
 
 def rule_title(tables: Tables, rule: str, text: str) -> str:

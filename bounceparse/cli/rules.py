@@ -8,7 +8,7 @@ import click
 
 from bounceparse.cli import lookup
 from bounceparse.cli.exits import BAD_CONFIG, SOME_UNREAD, Stop
-from bounceparse.cli.listing import full, write_entries
+from bounceparse.cli.listing import full, write_counts, write_entries
 from bounceparse.cli.options import FILE, build_engine, format_option, open_tables, output_option, rules_option
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
@@ -41,12 +41,18 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("words", nargs=-1, metavar="[WORD…]")
+@click.option("--count", "counts", is_flag=True, help="Only how many there are of each sort, as on a terminal without a WORD.")
 @rules_option
 @format_option
 @output_option
 @click.pass_context
-def list_rules(ctx: click.Context, words: tuple[str, ...], rules: tuple[str, ...], format: str, output: str | None) -> None:
-    """List all rules, or those that hold all the WORDs: dialects, marks of providers, words, codes."""
+def list_rules(ctx: click.Context, words: tuple[str, ...], counts: bool, rules: tuple[str, ...], format: str, output: str | None) -> None:
+    """Count the rules: dialects, words by language, marks of providers, codes. With WORDs list those that hold all of them.
+
+    In a pipe, and with -f jsonl, json or csv, all are listed where there is no WORD.
+    """
+    if counts and words:
+        raise click.UsageError("--count takes no words", ctx)
     tables = open_tables(rules)
     wanted = [word.lower() for word in words]
     entries = [*map(dialect_entry, tables.dialects), *lookup.rules(tables)]
@@ -54,7 +60,11 @@ def list_rules(ctx: click.Context, words: tuple[str, ...], rules: tuple[str, ...
     if not found:
         raise Stop(SOME_UNREAD, f"no rule holds {' and '.join(map(repr, words))}")
     with open_sink(output, state_of(ctx).no_colour) as sink:
-        write_entries(format, sink, found)
+        table = format == "table" or (format == "auto" and bool(sink.terminal.width))
+        if counts or (table and not words):
+            write_counts(format, sink, lookup.count_rules(tables))
+        else:
+            write_entries(format, sink, found)
 
 
 @command.command()
