@@ -274,8 +274,11 @@ def _claim(
         answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
         words = answer.text
-    elif inline is not None and _is_poor(words, entry.rank):
-        words = inline() or words or _labelled(lines)
+    elif inline is not None and _REPLY.search(words) is None:
+        if _is_no_reason(words):
+            words = inline() or _labelled(lines) or words
+        elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
+            words = inline() or words
     words = words or without_addresses(lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
@@ -295,11 +298,9 @@ def _claim(
     return claim
 
 
-def _is_poor(words: str, rank: int) -> bool:
-    """Say whether the words beside an address are no reason: none, a mere heading, a promise to retry, or a sentence without a reply."""
-    if not words or (words[-1] == ":" and len(words) < 60) or (rank < 3 and _REPLY.search(words) is None):
-        return True
-    return len(words) < 80 and "retr" in words and _REPLY.search(words) is None
+def _is_no_reason(words: str) -> bool:
+    """Say whether the words beside an address are none, a mere heading, or a promise to retry."""
+    return not words or (words[-1] == ":" and len(words) < 60) or (len(words) < 80 and "retr" in words)
 
 
 def find_inline(lines: list[str]) -> str:
