@@ -49,7 +49,8 @@ def write_counts(format: str, sink: Sink, counted: list[Counted]) -> None:
             lines = [f"{sink.terminal.paint(rules.ljust(COUNTS - 10), 'bold')}{number:>8,}  {first}", *rest]
             sink.frame("".join(f"{line.rstrip()}\n" for line in lines).encode(errors="replace"))
     elif format == "csv":
-        from bounceparse.output.csv import cell, lines as csv_lines
+        from bounceparse.output.csv import cell
+        from bounceparse.output.csv import lines as csv_lines
 
         sink.frame(csv_lines([["rules", "of", "count"], *([one.rules, cell(one.of), one.count] for one in counted)]))
     elif format == "json":
