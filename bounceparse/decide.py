@@ -21,7 +21,12 @@ Event = Literal["failure", "delay", "delivered", "complaint", "unsubscribe", "ot
 _RANK: Final[dict[ProofLevel, int]] = {"contradicted": 0, "claimed": 1, "matched": 2, "proven": 3}
 _REASON_OF: Final[dict[Event, str]] = {"complaint": EVENTS[0], "unsubscribe": EVENTS[1]}
 _SIDES: Final = frozenset({"network", "receiver"})
-_WHERE: Final[dict[Scope, str]] = {"everywhere": "", "domain": " from this domain", "sender": " from this sender", "list": " from this list"}
+_WHERE: Final[dict[Scope, str]] = {
+    "everywhere": "",
+    "domain": " or to anybody else in its domain",
+    "sender": " from this sender",
+    "list": " from this list",
+}
 
 
 def decide(
@@ -257,7 +262,8 @@ def _level(proof: Proof, today: date) -> ProofLevel:
 
 def _covers(held: Held, scope: Scope, until: datetime | None) -> bool:
     """Say whether a suppression that holds already makes a new one useless."""
-    return held.scope in ("everywhere", scope) and (held.until is None or (until is not None and held.until >= until))
+    wide = held.scope in (scope, "domain") or (held.scope == "everywhere" and scope != "domain")
+    return wide and (held.until is None or (until is not None and held.until >= until))
 
 
 def _provider(verdict: Verdict, recipient: Recipient) -> str:

@@ -29,6 +29,7 @@ EVENTS: Final = ("feedback_complaint", "unsubscribe")
 """What a person asked for: counted without any fault. A request to unsubscribe is a kind of message, and stands for a reason here."""
 
 _SCOPES: Final[tuple[Scope, ...]] = ("everywhere", "list", "sender", "domain")
+_OF_DOMAINS: Final = frozenset({"domain_unknown", "null_mx"})
 _LEVELS: Final = ("auto", "claimed", "matched", "proven")
 _SPAN: Final = re.compile(r"(\d{1,5}) ?([hdw])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 168}
@@ -184,9 +185,11 @@ def _read_line(table: Table, name: str, reasons: dict[str, Reason]) -> Line:
 
 
 def _check_reach(table: Table, line: Line) -> None:
-    """Raise when a line could never be reached."""
+    """Raise when a line could never be reached, or would reach too far."""
     if not line.strikes:
         return
+    if line.scope == "domain" and not _OF_DOMAINS.issuperset(line.reasons):
+        raise table.error("what one address does says nothing about its domain", 'keep scope = "domain" for domain_unknown and null_mx', "scope")
     if line.days > line.strikes:
         raise table.error(f"{line.strikes} strikes cannot fall on {line.days} days", f"write days = {line.strikes}, or more strikes", "days")
     if line.within and (timedelta(days=line.strikes - 2) >= line.within or line.apart > line.within):

@@ -299,6 +299,7 @@ def test_a_storm_goes_to_review(failing: int, known: int, storm: bool) -> None:
         (Held("mailbox_full", until=NOW + 200 * DAY), "record"),
         (Held("feedback_complaint", "sender"), "suppress"),
         (Held("unsubscribe", "list"), "suppress"),
+        (Held("null_mx", "domain"), "record"),
     ],
 )
 def test_a_suppression_is_not_made_shorter(held: Held, action: str) -> None:

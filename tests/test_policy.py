@@ -94,6 +94,7 @@ def test_a_file_may_begin_with_a_preset(tmp_path: Path) -> None:
         ('[line.user_unknown]\nstrikes = 1\nexpires = "soon"', 3, "expires of [line.user_unknown] is 'soon'", 'expires = "30d"'),
         ('[line.user_unknown]\nstrikes = 1\nexpires = "99999w"', 3, "is '99999w'", 'or "never"'),
         ('[line.user_unknown]\nstrikes = 1\nscope = "world"', 3, "scope 'world'", "everywhere, list, sender, domain"),
+        ('[line.user_unknown]\nstrikes = 1\nscope = "domain"', 3, "nothing about its domain", "domain_unknown and null_mx"),
         ('[line.user_unknown]\nstrikes = 1\nproof = "contradicted"', 3, "proof 'contradicted'", "auto, claimed, matched, proven"),
         ("[line.user_unknown]\nstrikes = 1\nwithn = '2d'", 3, "unknown key 'withn'", "did you mean 'within'"),
         ("[line.mailbox_full]\nstrikes = 2\ndays = 3", 3, "2 strikes cannot fall on 3 days", "days = 2"),
