@@ -66,6 +66,40 @@ def split(read: Read, offset: int = 0) -> Iterator[tuple[int, int, bytes]]:
     yield start, offset + len(data), _message(kept or _without_blank_line(data[begin:]), newline)
 
 
+def scan(read: Read, offset: int = 0, newline: bytes = b"\n") -> Iterator[int]:
+    """Yield where in the file each message begins that stands behind a blank line: what `split` finds, but for a first message at the very start.
+
+    `read` stands at `offset`, anywhere in the file; a separator needs the 4 bytes before it to be seen. No message is copied, so that one process can
+    cut a mailbox for several. Blocks are read, not mapped: a mailbox that shrinks meanwhile would kill a process that has it mapped, and mapped
+    pages count as its memory.
+    """
+    mark = newline + b"From "
+    data = read(BLOCK)
+    search = 0
+    while True:
+        at = data.find(mark, search)
+        stop = data.find(newline, at + 6, at + 6 + LINE) if at >= 0 else -1
+        if stop >= 0 or 0 <= at <= len(data) - 6 - LINE:
+            search = at + 5
+            if stop >= 0 and _is_blank(data, at, newline) and _DATE.search(data, at + 6, stop - (data[stop - 1] == 13)):
+                yield offset + at + 1
+            continue
+        search = at if at >= 0 else max(search, len(data) - 5)
+        more = read(BLOCK)
+        if not more:
+            break
+        keep_from = max(0, search - 4)
+        data = data[keep_from:] + more
+        offset, search = offset + keep_from, search - keep_from
+    if at >= 0 and _is_blank(data, at, newline) and _DATE.search(data, at + 6):
+        yield offset + at + 1
+
+
+def newline_of(head: bytes) -> bytes:
+    """Return the line end that separates the messages of a mailbox that begins with `head`: a bare carriage return, or else a line feed."""
+    return b"\r" if _is_bare_cr(head.lstrip(b"\xef\xbb\xbf \t\r\n")) else b"\n"
+
+
 def _is_bare_cr(data: bytes) -> bool:
     """Whether the first line ends with a carriage return that no line feed follows."""
     first = data.find(b"\r")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
-from bounceparse.intake.eml import BLOCK, Read
+from bounceparse.intake.eml import BLOCK
 from bounceparse.intake.failure import OnFailure, failed
 from bounceparse.intake.files import Mail, read_file, read_slice, read_stdin, read_stream
 from bounceparse.intake.form import HEAD, tell
-from bounceparse.intake.mbox import split
+from bounceparse.intake.mbox import newline_of, scan
 from bounceparse.intake.walk import Entry, walk
 
 BIG: Final = 1 << 20  # bytes of a file above which it is looked into before it is given away
@@ -68,8 +68,7 @@ def _of_big(entry: Entry, on_failure: OnFailure) -> Iterator[Unit]:
         with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123
             form = tell(file.read(HEAD))
             if form == "mbox":
-                file.seek(0)
-                yield from _slices(entry.path, file.read)
+                yield from _slices(entry.path, file)
             elif form in ("eml", "other", "records", "ole", "pst"):
                 yield entry
             else:
@@ -80,14 +79,17 @@ def _of_big(entry: Entry, on_failure: OnFailure) -> Iterator[Unit]:
         on_failure(failed(entry.path, error))
 
 
-def _slices(path: str, read: Read) -> Iterator[Slice]:
-    first, begin, end, count = 1, -1, 0, 0
-    for start, end, _ in split(read):
-        if begin < 0:
-            begin = start
-        count += 1
-        if end - begin >= SLICE:
-            yield Slice(path, begin, end, first)
-            first, begin, count = first + count, -1, 0
-    if count:
-        yield Slice(path, begin, end, first)
+def _slices(path: str, file: IO[bytes]) -> Iterator[Slice]:
+    file.seek(0)
+    head = file.read(BLOCK)
+    blank = len(head) - len(head.lstrip(b"\xef\xbb\xbf \t\r\n"))
+    file.seek(0)
+    begin, first, number = blank, 1, 1
+    for start in scan(file.read, 0, newline_of(head)):
+        if start <= blank:
+            continue
+        number += 1
+        if start - begin >= SLICE:
+            yield Slice(path, begin, start, first)
+            begin, first = start, number
+    yield Slice(path, begin, file.tell(), first)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from bounceparse import limits
-from bounceparse.intake.mbox import read_mbox, split
+from bounceparse.intake.mbox import newline_of, read_mbox, scan, split
 
 FROM = b"From a@example.com  Mon Jan  5 00:00:00 2026\n"
 MAIL = b"Subject: x\n\nHello\n>From me\nFrom you\n\nFrom nobody at all\n"
@@ -132,3 +132,18 @@ def test_any_bytes_and_any_blocks_agree() -> None:
         assert spans[0][0] == 0
         assert all(a[1] == b[0] for a, b in pairwise(spans))
         assert spans[-1][1] == len(data)
+
+
+@pytest.mark.parametrize("block", [1, 3, 64, 1 << 20])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+def test_a_scan_finds_what_a_split_finds(newline: bytes, block: int) -> None:
+    tail = b"\nFrom b Mon Jan  5 00:00:00 2026"
+    data = (b"\n" + (FROM + MAIL + b"\n") * 3 + FROM + MAIL + tail).replace(b"\n", newline)
+    stream = io.BytesIO(data)
+    starts = [start for start, _, _ in split(stream.read)]
+    assert len(starts) == 5
+    end = b"\r" if newline == b"\r" else b"\n"
+    assert newline_of(data) == end
+    for offset, first in ((0, 1), (starts[1] - 4, 1), (starts[1] + 1, 2), (starts[4] - 4, 4), (len(data), 5)):
+        stream.seek(offset)
+        assert list(scan(lambda size: stream.read(min(size, block)), offset, end)) == starts[first:]
