@@ -186,6 +186,23 @@ class Decision(Struct, frozen=True, gc=False):
     provider: str = ""  # whose rules the sender met, for alerts: "gmail", else the domain of the remote host
 
 
+class Suppression(Struct, frozen=True, gc=False):
+    """Who is not to be written to: where, until when, and why."""
+
+    address: str  # "@example.com" is a whole domain; "" a person who was forgotten
+    reason: str  # one of the reasons, or "manual", "unsubscribe"
+    scope: Scope = "everywhere"
+    place: str = ""  # the list or the sender, where the scope is one
+    since: datetime | None = None
+    until: datetime | None = None  # None: for good
+    why: str = ""  # a sentence that an operator can send to a customer
+    policy: str = ""  # policy and line that made it; "" when a person or an import did
+    evidence: tuple[str, ...] = ()  # keys of the events that led to it, the last one last
+    added_by: str = ""
+    undone: datetime | None = None
+    undone_by: str = ""
+
+
 class Report(Struct, frozen=True, gc=False):
     """The whole answer for one message."""
 
