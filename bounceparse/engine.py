@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from bounceparse import flaws, limits
 from bounceparse.evidence.dialect import cut_section, read_dialect
 from bounceparse.evidence.dsn import read_mta
@@ -18,7 +20,7 @@ from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.judge import Judge
 from bounceparse.kinds import Signs, action_for, decide_kind, read_heads, read_signs
 from bounceparse.landmarks import Landmarks
-from bounceparse.model import Certainty, Claim, Message, Original, Recipient, Report, Result, Verdict
+from bounceparse.model import Certainty, Claim, Message, Original, Proof, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge, needs_words
 from bounceparse.tables import Dialect, Tables, load_tables
 from bounceparse.text import printable, squeeze
@@ -30,8 +32,13 @@ from bounceparse.wire.mime import read_message
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bounceparse.prove import SentMail
+    from bounceparse.verp import Verp
+
 _SURVEYED: Final = 12_000  # characters of a notice that are searched for landmarks; daemons say what they have to say before that
 _SURVEYED_DSN: Final = 700  # with a machine part only the dialect is wanted, and daemons introduce themselves first
+_SENT_TO: Final = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "apparently-to")
+"""Fields that name whom a bounce was sent to, the surest first."""
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
@@ -39,13 +46,22 @@ class Engine:
     """A configured reader: tables, own rules and the headers to keep; reusable, thread- and process-safe.
 
     `rules` are TOML files read before the built-in tables; `headers` are names of fields to take from the returned message into
-    `Original.headers`. Raises `tables.TableError` when a rule file is wrong.
+    `Original.headers`. With `verp`, the return paths in use or a template of them, and `sent`, which says to whom a Message-ID or envelope id went,
+    reports hold a proof for each result. Raises `tables.TableError` when a rule file is wrong, ValueError for a template that cannot be used.
     """
 
-    def __init__(self, rules: Sequence[str | Path] = (), headers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, rules: Sequence[str | Path] = (), headers: Sequence[str] = (), verp: Verp | str | None = None, sent: SentMail | None = None
+    ) -> None:
         self.rules = tuple(rules)
         self.tables: Tables = load_tables(self.rules)
         self.headers = tuple(headers)
+        if isinstance(verp, str):
+            from bounceparse.verp import Verp
+
+            verp = Verp(verp)
+        self.verp = verp
+        self.sent = sent
         self._landmarks = Landmarks(self.tables)
         self._judge = Judge(self.tables, self._landmarks)
         self._heads = lru_cache(maxsize=4_096)(partial(read_heads, self._landmarks))  # daemons use one From and a few Subjects each
@@ -53,10 +69,13 @@ class Engine:
 
     def __reduce__(self) -> tuple[type[Engine], tuple[Sequence[str | Path], Sequence[str]]]:
         """An engine travels to another process as what it was made from."""
-        return Engine, (self.rules, self.headers)
+        return Engine, (self.rules, self.headers, self.verp, self.sent)
 
-    def parse(self, raw: bytes) -> Report:
-        """Return the report on one message; never raises on content: what was wrong or cut is in `Report.flaws`."""
+    def parse(self, raw: bytes, envelope: Sequence[str] = ()) -> Report:
+        """Return the report on one message; never raises on content: what was wrong or cut is in `Report.flaws`.
+
+        `envelope` are the addresses that the message was sent to, where the transport told them: they are looked at before its header fields.
+        """
         message = read_message(raw)
         found = list(message.flaws)
         gathered = gather(message, found)
@@ -81,7 +100,7 @@ class Engine:
         original = read_original(gathered.original, self.headers) if gathered.original else Original()
         arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")
         reporting = gathered.fields.get("reporting-mta", "")
-        return Report(
+        report = Report(
             kind,
             results,
             sha256(raw).hexdigest(),
@@ -91,10 +110,24 @@ class Engine:
             read_date(arrived) if arrived else "",
             tuple(dict.fromkeys(found)),
         )
+        if results and (self.verp is not None or self.sent is not None):
+            return replace(report, proofs=self._prove(report, gathered, envelope))
+        return report
 
     def classify(self, text: str) -> tuple[Recipient, Verdict]:
         """Return the facts and the verdict for one bare SMTP reply or log text."""
         return self._judge.classify(text)
+
+    def _prove(self, report: Report, gathered: Gathered, envelope: Sequence[str]) -> tuple[Proof, ...]:
+        from bounceparse.prove import Trail, prove
+
+        headers, fields, returned = gathered.headers, gathered.fields, gathered.original
+        paths = [*envelope, *(address for name in _SENT_TO for address in find_addresses(headers.get(name, "")))]
+        if report.kind == "complaint":  # they come to another address, and show the return path in what they give back
+            paths += find_addresses(fields.get("original-mail-from", ""))
+            paths += find_addresses(read_original(returned, ("Return-Path",)).headers.get("Return-Path", ""))
+        envelope_id = fields.get("original-envelope-id", "").strip()
+        return prove(report, Trail(tuple(dict.fromkeys(paths)), envelope_id, returned), self.verp, self.sent)
 
     def _read_signs(self, gathered: Gathered) -> Signs:
         headers = gathered.headers

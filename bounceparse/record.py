@@ -12,12 +12,31 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
-from bounceparse.model import Bounce, Certainty, Fault, Kind, Original, Recipient, Report, Result, Source, Span, Verdict
+from bounceparse.model import (
+    Action,
+    Bounce,
+    Certainty,
+    Decision,
+    Fault,
+    Kind,
+    Original,
+    ProofBy,
+    ProofLevel,
+    Recipient,
+    Report,
+    Result,
+    Scope,
+    Source,
+    Span,
+    Verdict,
+)
 from bounceparse.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bounceparse.tables import Vocabulary
 
 SCHEMA: Final = "bounceparse/1"
@@ -47,16 +66,19 @@ class RecordOriginal(Struct, frozen=True, gc=False, rename={"sender": "from"}):
 class RecordProof(Struct, frozen=True, gc=False):
     """Did we really send the mail that the report talks about?"""
 
-    level: Literal["proven", "matched", "claimed", "contradicted"] = "claimed"
-    by: Literal["verp", "batv", "message_id", "envelope_id", "webhook", "none"] = "none"
+    level: ProofLevel = "claimed"
+    by: ProofBy = "none"
 
 
 class RecordDecision(Struct, frozen=True, gc=False):
     """What the policy says to do with the address."""
 
-    action: Literal["suppress", "record", "review", "alert", "ignore"]
+    action: Action
     policy: str
     until: str | None = None
+    scope: Scope = "everywhere"
+    address: str = ""
+    because: str = ""
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -130,10 +152,11 @@ def results_of(report: Report) -> tuple[Result, ...]:
     return report.results or (Result(_NOBODY, _SILENT[report.kind]),)
 
 
-def records(report: Report, origin: str = "") -> list[Record]:
+def records(report: Report, origin: str = "", decisions: Sequence[Decision] = ()) -> list[Record]:
     """Return the records of `report`, one for each recipient and at least one.
 
-    `origin` says where the message was read: a path, or `b.mbox#1842` for the 1842nd message of a mailbox.
+    `origin` says where the message was read: a path, or `b.mbox#1842` for the 1842nd message of a mailbox. `decisions` are those on the results of
+    the report, in their order.
     """
     if not origin.isprintable() or len(origin) > ORIGIN:
         origin = printable(origin, ORIGIN)
@@ -143,7 +166,7 @@ def records(report: Report, origin: str = "") -> list[Record]:
         if found == _NO_ORIGINAL
         else RecordOriginal(found.message_id, found.sender, found.subject, found.date, found.list_id, found.headers)
     )
-    return [
+    rows = [
         Record(
             SCHEMA,
             identify(report.digest, recipient.address),
@@ -176,6 +199,16 @@ def records(report: Report, origin: str = "") -> list[Record]:
         )
         for recipient, verdict in results_of(report)
     ]
+    if report.proofs:
+        rows = [replace(row, proof=RecordProof(proof.level, proof.by)) for row, proof in zip(rows, report.proofs, strict=True)]
+    if decisions:
+        rows = [replace(row, decision=_decided(decision)) for row, decision in zip(rows, decisions, strict=True)]
+    return rows
+
+
+def _decided(decision: Decision) -> RecordDecision:
+    until = decision.until.strftime("%Y-%m-%dT%H:%M:%SZ") if decision.until is not None else None
+    return RecordDecision(decision.action, decision.policy, until, decision.scope, decision.address, decision.because)
 
 
 def translate(row: Record, vocabulary: Vocabulary) -> Translated:
