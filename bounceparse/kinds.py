@@ -20,12 +20,20 @@ from bounceparse.text import squeeze
 from bounceparse.wire.headers import decode_field
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
-_CLIENT: Final = re.compile(r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I)
+_CLIENT: Final = re.compile(
+    r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I
+)
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
     r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
 )
-_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|postmaster|post_master|microsoftexchange329\w+)@", re.I)
+_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|postmaster|post_master|microsoftexchange329\w+)\\?@", re.I)
+_YOUR_MAIL: Final = re.compile(
+    r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?(?:mail|message|nachricht|courriel|courrier|"
+    r"mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b|message (?:you sent|that you)|following (?:mail|message|address)"
+    r"|email below|-- non-delivery",
+    re.I,
+)
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
@@ -161,21 +169,36 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
         return "auto_reply" if _is_automatic(seen) else "not_bounce"
     if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
-    if titled and (returned or words):
-        return _failure_or_delay(seen)
     strict = _DAEMON.search(headers.get("from", "")) is not None or "delivery-status" in headers.get("content-type", "").lower()
+    if not (strict or null_path):
+        words = [claim for claim in words if claim.rule != "mention"]
+    if titled and (returned or (words and (strict or null_path or _speaks_to_sender(headers, gathered, words)))):
+        return _failure_or_delay(seen)
     if strict and (titled or (words and (said or "failure@subject" in seen))):
         return _failure_or_delay(seen)
     reported = (daemon or null_path) and (said or "failure@subject" in seen or "delay@subject" in seen or "delay@text" in seen)
     if reported and (returned or (null_path and titled) or "delay@subject" in seen or "x-failed-recipients" in headers):
         return _failure_or_delay(seen)
-    if words and (daemon or null_path or "failure@subject" in seen) and (any(claim.reply_code or claim.status for claim in words) or names_reason(words)):
+    told = words and (any(claim.reply_code or claim.status for claim in words) or names_reason(words))
+    if told and (
+        strict
+        or null_path
+        or (daemon and said and ("failure@subject" in seen or "delay@subject" in seen))
+        or ("failure@subject" in seen and _speaks_to_sender(headers, gathered, words))
+    ):
         return _failure_or_delay(seen)
     if _is_automatic(seen) and not daemon:
         return "auto_reply"
     if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
         return "delivered"
     return "not_bounce"
+
+
+def _speaks_to_sender(headers: dict[str, str], gathered: Gathered, words: list[Claim]) -> bool:
+    """Say whether a mail from no daemon's address is still one: it speaks of "your message" or quotes a reply, and bears no tag of a tracker or list."""
+    if headers.get("subject", "").lstrip()[:1] == "[":
+        return False
+    return _YOUR_MAIL.search(gathered.text) is not None or any(claim.reply_code or claim.status for claim in words)
 
 
 def _is_from_person(headers: dict[str, str], gathered: Gathered, titled: bool) -> bool:

@@ -283,7 +283,7 @@ def _claim(
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",
-        "notice",
+        "notice" if entry.rank > 1 else "mention",
         entry.address,
         entry.source,
         entry.address if entry.source else "",

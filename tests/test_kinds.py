@@ -1,0 +1,75 @@
+"""Kinds: mail that speaks of failures without being a bounce, and short bounces without any of the usual marks."""
+
+from __future__ import annotations
+
+import pytest
+
+from bounceparse.engine import parse
+
+
+def mail(sender: str, subject: str, body: str, extra: str = "") -> bytes:
+    path = sender.rpartition("<")[2].strip(">")
+    return (
+        f"Return-Path: <{path}>\nFrom: {sender}\nTo: me@home.example\nSubject: {subject}\nDate: Mon, 2 Mar 2026 10:00:00 +0000\n"
+        f"Message-ID: <1@a.example>\n{extra}\n{body}\n"
+    ).encode()
+
+
+ORDINARY = {
+    "parcel": mail(
+        "Post <noreply@parcel.example>",
+        "Delivery failed: we missed you",
+        "Your parcel could not be delivered today. Please contact info@parcel.example or reschedule.",
+    ),
+    "order": mail(
+        "Shop <orders@shop.example>",
+        "Your order could not be delivered",
+        "Dear customer,\n\nthe delivery to your address failed. It will be returned to sender.\nQuestions? help@shop.example",
+    ),
+    "tracker": mail(
+        "Tracker <notifications@tracker.example>",
+        "[org/repo] Mail delivery failed when user unknown (Issue #5)",
+        "When sending to foo@bar.example I get\n\n550 5.1.1 <foo@bar.example>: Recipient address rejected: User unknown",
+        "List-ID: org/repo <repo.org.tracker.example>\n",
+    ),
+    "tracker without a list": mail(
+        "Tracker <tracker@corp.example>",
+        "[MAIL-550] Undeliverable mail to customers",
+        "Reporter: ann@corp.example\nThe following address(es) failed: many.\nkunde@firma.example: 550 user unknown",
+        "Auto-Submitted: auto-generated\nPrecedence: bulk\n",
+    ),
+    "newsletter": mail(
+        "News <mailer@news.example>",
+        "10 reasons why your emails are undeliverable",
+        "Undeliverable mail is a pain. If your mailbox is full, write to editor@news.example",
+    ),
+    "letter": mail("Max <max@x.example>", "undelivered letter", "Hi, the letter to aunt@family.example could not be delivered, she moved."),
+    "name": mail("MAILER-DAEMON Fans <fan@club.example>", "Meeting", "We meet at 5. user unknown. a@b.example: bring cake"),
+    "maintenance": mail("Postmaster <postmaster@isp.example>", "Scheduled maintenance", "On Sunday mail delivery will be delayed. Ask support@isp.example."),
+    "forwarded text": mail(
+        "Paul <paul@y.example>",
+        "Fwd: Undelivered Mail Returned to Sender",
+        "Can you check this?\n\n---------- Forwarded message ---------\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example>\n"
+        "Subject: Undelivered Mail Returned to Sender\n\n<bob@z.example>: host mx.z.example said: 550 5.1.1 user unknown",
+    ),
+}
+
+BOUNCES = {
+    "two lines": mail("gateway <gw@corp.example>", "non remis (delivery failed)", "Your message could not be delivered to\nuser@corp.example"),
+    "code in brackets": mail(
+        "x@relay.example", "Returned mail", "<user@far.example>\nRequested action not taken: mailbox unavailable. [SMTP Error Code 550]"
+    ),
+    "daemon without words": mail("<MAILER-DAEMON@old.example>", "problem", "user@far.example\nunknown host"),
+}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_mail_that_speaks_of_failures(name: str) -> None:
+    report = parse(ORDINARY[name])
+    assert report.kind == "not_bounce" and not report.results
+
+
+@pytest.mark.parametrize("name", BOUNCES)
+def test_bounces_without_the_usual_marks(name: str) -> None:
+    report = parse(BOUNCES[name])
+    assert report.kind == "bounce" and len(report.results) == 1
