@@ -29,9 +29,9 @@ _QUOTED: Final = re.compile(
 )
 _DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|postmaster|post_master|microsoftexchange329\w+)\\?@", re.I)
 _YOUR_MAIL: Final = re.compile(
-    r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?(?:mail|message|nachricht|courriel|courrier|"
-    r"mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b|message (?:you sent|that you)|following (?:mail|message|address)"
-    r"|email below|-- non-delivery",
+    r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?"
+    r"(?:mail|message|nachricht|courriel|courrier|mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b"
+    r"|message (?:you sent|that you)|following (?:mail|message|address)|email below|-- non-delivery",
     re.I,
 )
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
@@ -170,7 +170,8 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
     if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
     strict = _DAEMON.search(headers.get("from", "")) is not None or "delivery-status" in headers.get("content-type", "").lower()
-    if not (strict or null_path):
+    failed_by_title = "failure@subject" in seen or "delay@subject" in seen
+    if not ((strict or null_path) and (said or failed_by_title)):
         words = [claim for claim in words if claim.rule != "mention"]
     if titled and (returned or (words and (strict or null_path or _speaks_to_sender(headers, gathered, words)))):
         return _failure_or_delay(seen)
@@ -180,12 +181,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
     if reported and (returned or (null_path and titled) or "delay@subject" in seen or "x-failed-recipients" in headers):
         return _failure_or_delay(seen)
     told = words and (any(claim.reply_code or claim.status for claim in words) or names_reason(words))
-    if told and (
-        strict
-        or null_path
-        or (daemon and said and ("failure@subject" in seen or "delay@subject" in seen))
-        or ("failure@subject" in seen and _speaks_to_sender(headers, gathered, words))
-    ):
+    if told and (strict or null_path or (failed_by_title and ((daemon and said) or _speaks_to_sender(headers, gathered, words)))):
         return _failure_or_delay(seen)
     if _is_automatic(seen) and not daemon:
         return "auto_reply"
@@ -195,7 +191,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
 
 
 def _speaks_to_sender(headers: dict[str, str], gathered: Gathered, words: list[Claim]) -> bool:
-    """Say whether a mail from no daemon's address is still one: it speaks of "your message" or quotes a reply, and bears no tag of a tracker or list."""
+    """Say whether a mail from no daemon's address may be a bounce: it speaks of "your message" or quotes a reply, and bears no tracker's tag."""
     if headers.get("subject", "").lstrip()[:1] == "[":
         return False
     return _YOUR_MAIL.search(gathered.text) is not None or any(claim.reply_code or claim.status for claim in words)
