@@ -35,6 +35,7 @@ _YOUR_MAIL: Final = re.compile(
     re.I,
 )
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
+_ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -231,7 +232,7 @@ def _is_unsubscribe(headers: dict[str, str], seen: frozenset[str]) -> bool:
 
 def action_for(kind: Kind) -> str:
     """Return the Action that a message of this kind stands for where a recipient has none of its own."""
-    return {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}.get(kind, "")
+    return _ACTIONS.get(kind, "")
 
 
 def success(action: str) -> bool:

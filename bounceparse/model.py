@@ -48,6 +48,7 @@ class Message(Struct, frozen=True, gc=False):
     parts: tuple[Part, ...]
     headers: dict[str, str]  # of the root: lower-case name -> first value, unfolded, not yet RFC 2047-decoded
     flaws: tuple[str, ...]
+    crlf: bool = False  # every line of `raw` ends in CR LF
 
 
 class Evidence(Struct, frozen=True, gc=False):

@@ -21,20 +21,15 @@ _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "dela
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
 _EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*(?:unknown|x-unix|n/?a|smtp|none|expired)?[^a-zA-Z\u0080-\uffff]*", re.I)
 _PHASE_MARKS: Final = (
-    "in reply to",
-    "after RCPT",
-    "after MAIL",
-    "after DATA",
-    "after end of",
-    "after EHLO",
-    "_TO]",
-    "_FROM]",
-    "[DATA",
-    "(state ",
-    "like recipient",
-    "failed on DATA",
+    ("in reply to", ("in reply to",)),
+    ("after ", ("after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO")),
+    ("]", ("_TO]", "_FROM]")),
+    ("[", ("[DATA",)),
+    ("(", ("(state ",)),
+    ("like recipient", ("like recipient",)),
+    ("failed on DATA", ("failed on DATA",)),
 )
-"""Words of which a notice that names the SMTP phase has one."""
+"""Words of which a notice that names the SMTP phase has one, by what they share: one that is missing saves looking for all of its words."""
 _BEHIND_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[- ]{1,2}#?[45]\.\d\.\d{1,3}")
 _FIELDS: Final = {
     "final-recipient": ("Final-Recipient", "final_address"),
@@ -168,10 +163,12 @@ def _recipient(offsets: RawOffsets, claim: Claim, action: str, text: str) -> Rec
 
 def _phase_in(text: str) -> str:
     """Return the SMTP phase that a notice names, read only where one of the usual remarks stands."""
-    for mark in _PHASE_MARKS:
-        place = text.find(mark)
-        if place >= 0:
-            return read_phase(text[max(0, place - 20) : place + 80])
+    for shared, marks in _PHASE_MARKS:
+        if shared in text:
+            for mark in marks:
+                place = text.find(mark)
+                if place >= 0:
+                    return read_phase(text[max(0, place - 20) : place + 80])
     return ""
 
 

@@ -107,7 +107,8 @@ def cut_section(dialect: Dialect, text: str) -> tuple[int, int]:
 
 def _lower(text: str) -> str:
     """Return `text` in lower case and of the same length."""
-    return text.lower() if text.isascii() else "".join([char.lower() if len(char.lower()) == 1 else char for char in text])
+    lowered = text.lower()  # of one letter never fewer
+    return lowered if len(lowered) == len(text) else "".join([char.lower() if len(char.lower()) == 1 else char for char in text])
 
 
 def _find(templates: list[tuple[re.Pattern[str], int, int]], lines: list[str], first: int, last: int, domain: str) -> list[tuple[int, str, str]]:

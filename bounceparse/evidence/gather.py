@@ -19,7 +19,7 @@ from bounceparse.wire.mime import open_message, read_text
 
 _STATUS: Final = frozenset({"message/delivery-status", "message/global-delivery-status", "message/xdelivery-status"})
 _DISPOSITION: Final = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
-_ORIGINAL: Final = frozenset(
+RETURNED: Final = frozenset(
     {"message/rfc822", "message/global", "message/rfc822-headers", "message/partial", "text/rfc822-headers", "message/global-headers"}
 )
 _UNTYPED: Final = frozenset({"application/octet-stream", "application/x-delivery-status"})
@@ -52,7 +52,7 @@ def gather(message: Message, found: list[str]) -> Gathered:
     for _ in range(3):
         if gathered.report or not gathered.original:
             break
-        inner = next((part for part in message.parts if part.type in _ORIGINAL), None)
+        inner = next((part for part in message.parts if part.type in RETURNED), None)
         if inner is None or _FORWARDED_REPORT.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
             break
         message = open_message(message, inner)
@@ -80,7 +80,7 @@ def _gather(message: Message, found: list[str]) -> Gathered:
                 texts.append(part)
         elif kind in _STATUS:
             _read_status(message, part, gathered)
-        elif kind in _ORIGINAL:
+        elif kind in RETURNED:
             if not gathered.original:
                 gathered.original = _attached(message, part)
         elif kind == "message/feedback-report":

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, partial
 from itertools import accumulate
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +21,7 @@ from bounceparse.replies import read_reply
 from bounceparse.text import clip
 from bounceparse.wire.address import check_address, find_addresses, without_addresses
 
+_T = TypeVar("_T")
 _LINES: Final = 3_000
 _MENTIONS: Final = 4  # of one address that are looked at for a reason
 _ADDRESSED: Final = (
@@ -138,6 +138,7 @@ _COLON: Final = re.compile("[:=\uff1a]")
 _REPLY: Final = re.compile(r"[45](?<![\d.].)(?:\d\d[ \t-]|\.\d{1,3}\.\d{1,3}(?![\d.]))")
 _INLINE: Final = re.compile(r"[45](?<![\w.-].)\d\d(?:[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] \d\d\d) [A-Za-z<])")
 _DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|(?<!after )\bRCPT TO: ?<)", re.I)
+_DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--", "< ", "> ", ": <", ":<")
 _DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _REASON_LABEL: Final = re.compile(
@@ -171,7 +172,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     entries = _find_entries(lines, ignored)
     if not entries:
         return []
-    replies = cache(partial(read_transcript, lines))  # most entries have their reply beside them
+    replies = _Once(read_transcript, lines)  # most entries have their reply beside them
     best = max(entry.rank for entry in entries)
     entries = [entry for entry in entries if entry.rank == best]
     starts = {entry.line: entry.address.lower() for entry in entries}
@@ -179,7 +180,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     places = _Places(lines, offset)
     claims: dict[str, Claim] = {}
     mentions: dict[str, int] = {}
-    inline = cache(partial(find_inline, lines))
+    inline = _Once(find_inline, lines)
     for entry in entries:
         address = entry.address.lower()
         known = claims.get(address)
@@ -247,6 +248,22 @@ def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
     )
 
 
+class _Once(Generic[_T]):
+    """What a reader finds in some lines, read when it is first asked for; `functools.cache` takes longer to make than most readers take."""
+
+    __slots__ = ("_found", "_lines", "_read")
+
+    def __init__(self, read: Callable[[list[str]], _T], lines: list[str]) -> None:
+        self._read = read
+        self._lines = lines
+        self._found: _T | None = None
+
+    def __call__(self) -> _T:
+        if self._found is None:
+            self._found = self._read(self._lines)
+        return self._found
+
+
 class _Places:
     """Where lines begin in the message, counted once."""
 
@@ -270,7 +287,7 @@ def _claim(
 ) -> Claim:
     words, end = _beside(entry, lines, starts)
     answer = _answer_before(entry, replies()) if entry.shape == "transcript" else None
-    if answer is None and (_REPLY.search(words) is None or _DIALOGUE.search(words) is not None):
+    if answer is None and (_REPLY.search(words) is None or _quotes_dialogue(words)):
         answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
         words = answer.text
@@ -296,6 +313,11 @@ def _claim(
     if span is not None:
         claim.spans["text"] = span
     return claim
+
+
+def _quotes_dialogue(words: str) -> bool:
+    """Say whether words quote what client and server said; the pattern is tried only where one of its marks stands."""
+    return any(map(words.__contains__, _DIALOGUE_MARKS)) and _DIALOGUE.search(words) is not None
 
 
 def _is_no_reason(words: str) -> bool:

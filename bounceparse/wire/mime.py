@@ -36,9 +36,11 @@ def read_message(raw: bytes) -> Message:
         raw = raw[: limits.MESSAGE]
         found.append(flaws.CUT_MESSAGE)
     text = raw.decode("latin-1")
+    crlf = False
     if "\r" in text:
         lines = IncrementalNewlineDecoder(None, True)  # one pass, where two replacements take three times as long
         ended = lines.decode(text, True)
+        crlf = lines.newlines == "\r\n"
         lone = lines.newlines not in ("\r\n", "\r") and "\r" in (lines.newlines or ())
         text = text.replace("\r\n", "\n").replace("\r", " ") if lone else ended  # a lone CR beside LF is no line end
     end = len(text)
@@ -47,10 +49,10 @@ def read_message(raw: bytes) -> Message:
         if not text.startswith("--", start):  # a cut address would be another address
             found.append(flaws.CUT_LINE)
             end = start
-    return read_tree(raw, text, 0, end, found)
+    return read_tree(raw, text, 0, end, found, crlf)
 
 
-def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str]) -> Message:
+def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str], crlf: bool) -> Message:
     """Return the tree of the message that stands in text[start:end]."""
     if not text:
         found.append(flaws.EMPTY)
@@ -69,13 +71,13 @@ def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str]) -> 
     while waiting:
         index = waiting.pop(0)
         _read_children(text, parts, index, waiting, found)
-    return Message(raw, text, tuple(parts), headers, tuple(found))
+    return Message(raw, text, tuple(parts), headers, tuple(found), crlf)
 
 
 def open_message(message: Message, part: Part) -> Message:
     """Return the message that a message/rfc822 part holds, its offsets still those of the outer message when the part is not encoded."""
     if part.encoding in ("", "7bit", "8bit", "binary"):
-        return read_tree(message.raw, message.text, part.body, part.end, [])
+        return read_tree(message.raw, message.text, part.body, part.end, [], message.crlf)
     data = decode_body(message.text[part.body : part.end].encode("latin-1"), part.encoding)[0]
     return read_message(data)
 
@@ -246,7 +248,7 @@ class RawOffsets:
         self._same = not lost
         self._last = self._shift = 0
         self._breaks: list[int] = []  # with mixed line ends: where in the text each CRLF was
-        if lost and lost != message.text.count("\n"):
+        if lost and not message.crlf:
             self._breaks = [match.start() - number for number, match in enumerate(_CRLF.finditer(message.raw))]
 
     def span(self, span: Span) -> Span:
