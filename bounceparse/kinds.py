@@ -27,7 +27,7 @@ _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs
 _QUOTED: Final = re.compile(
     r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
 )
-_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|postmaster|post_master|microsoftexchange329\w+)\\?@", re.I)
+_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?master)|microsoftexchange329\w+)\\?@", re.I)
 _YOUR_MAIL: Final = re.compile(
     r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?"
     r"(?:mail|message|nachricht|courriel|courrier|mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b"
@@ -170,8 +170,9 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
         return "auto_reply" if _is_automatic(seen) else "not_bounce"
     if signs.dialect and (words or said or "delay@text" in seen):
         return _failure_or_delay(seen)
-    strict = _DAEMON.search(headers.get("from", "")) is not None or "delivery-status" in headers.get("content-type", "").lower()
     failed_by_title = "failure@subject" in seen or "delay@subject" in seen
+    named = _DAEMON.search(headers.get("from", ""))  # a postmaster may be a person
+    strict = "delivery-status" in headers.get("content-type", "").lower() or (named is not None and (said or failed_by_title or named[1] is None))
     if not ((strict or null_path) and (said or failed_by_title)):
         words = [claim for claim in words if claim.rule != "mention"]
     if titled and (returned or (words and (strict or null_path or _speaks_to_sender(headers, gathered, words)))):

@@ -45,7 +45,7 @@ ORDINARY = {
     ),
     "letter": mail("Max <max@x.example>", "undelivered letter", "Hi, the letter to aunt@family.example could not be delivered, she moved."),
     "name": mail("MAILER-DAEMON Fans <fan@club.example>", "Meeting", "We meet at 5. user unknown. a@b.example: bring cake"),
-    "maintenance": mail("Postmaster <postmaster@isp.example>", "Scheduled maintenance", "On Sunday mail delivery will be delayed. Ask ann@isp.example."),
+    "maintenance": mail("Postmaster <postmaster@isp.example>", "Scheduled maintenance", "Mail delivery will be delayed. Ask ann@isp.example."),
     "forwarded text": mail(
         "Paul <paul@y.example>",
         "Fwd: Undelivered Mail Returned to Sender",
