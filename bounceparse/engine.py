@@ -67,7 +67,7 @@ class Engine:
         self._heads = lru_cache(maxsize=4_096)(partial(read_heads, self._landmarks))  # daemons use one From and a few Subjects each
         self._dialects: dict[str, Dialect] = {dialect.name: dialect for dialect in self.tables.dialects}
 
-    def __reduce__(self) -> tuple[type[Engine], tuple[Sequence[str | Path], Sequence[str]]]:
+    def __reduce__(self) -> tuple[type[Engine], tuple[object, ...]]:
         """An engine travels to another process as what it was made from."""
         return Engine, (self.rules, self.headers, self.verp, self.sent)
 

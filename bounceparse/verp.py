@@ -11,9 +11,8 @@ import re
 from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from hashlib import sha1, sha256
 from hmac import compare_digest
-from hmac import new as new_hmac
+from hmac import digest as hmac_digest
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -315,7 +314,7 @@ def _group(match: re.Match[str], name: str) -> str:
 
 
 def _code(key: Key, text: str) -> str:
-    return b32encode(new_hmac(key.secret, text.encode(), sha256).digest()[:10]).decode().lower()
+    return b32encode(hmac_digest(key.secret, text.encode(), "sha256")[:10]).decode().lower()
 
 
 def _mac(key: Key, purpose: str, list: str, day: str, id: str) -> str:
@@ -323,7 +322,7 @@ def _mac(key: Key, purpose: str, list: str, day: str, id: str) -> str:
 
 
 def _batv_mac(key: Key, day: str, address: str) -> str:
-    return new_hmac(key.secret, f"{key.id}{day}{address}".encode(), sha1).hexdigest()[:6]
+    return hmac_digest(key.secret, f"{key.id}{day}{address}".encode(), "sha1").hex()[:6]
 
 
 def _write_day(day: date) -> str:
