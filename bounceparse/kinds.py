@@ -19,7 +19,7 @@ from bounceparse.model import Claim, Kind
 from bounceparse.text import squeeze
 from bounceparse.wire.headers import decode_field
 
-_NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?(?:mailer-daemon|postmaster)@?[^>\s]*>?\s*", re.I)
+_NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?mailer-daemon@?[^>\s]*>?\s*", re.I)
 _CLIENT: Final = re.compile(
     r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I
 )
@@ -172,7 +172,7 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason
         return _failure_or_delay(seen)
     failed_by_title = "failure@subject" in seen or "delay@subject" in seen
     named = _DAEMON.search(headers.get("from", ""))  # a postmaster may be a person
-    strict = "delivery-status" in headers.get("content-type", "").lower() or (named is not None and (said or failed_by_title or named[1] is None))
+    strict = "delivery-status" in headers.get("content-type", "").lower() or (named is not None and (said or failed_by_title or "delay@text" in seen or named[1] is None))
     if not ((strict or null_path) and (said or failed_by_title)):
         words = [claim for claim in words if claim.rule != "mention"]
     if titled and (returned or (words and (strict or null_path or _speaks_to_sender(headers, gathered, words)))):
