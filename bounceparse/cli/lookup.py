@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from bounceparse.tables import Blocklist, Phrase, Reply, SystemResult, Tables, Token
+from bounceparse.tables import Blocklist, Dialect, Phrase, Reply, SystemResult, Tables, Token
 from bounceparse.text import squeeze
 
 SYSTEMS: Final = {"winsock": "Winsock error", "win32": "Windows error", "errno": "error number", "exit": "exit status", "dns": "resolver result"}
@@ -220,6 +220,11 @@ def rules(tables: Tables) -> Iterator[Entry]:
         yield Entry(f"reply:{entry.id}@{phases}", entry.table, entry.title, entry.reason, entry.facts)
 
 
+def is_own(dialect: Dialect) -> bool:
+    """Say whether a dialect is the user's."""
+    return not dialect.file.startswith("bounceparse/dialects/")
+
+
 class Counted(Struct, frozen=True):
     """How many rules there are of one sort."""
 
@@ -232,18 +237,20 @@ def count_rules(tables: Tables) -> list[Counted]:
     """Return the number of rules of each sort: dialects, wordings by language, provider marks, codes."""
     languages = Counter(phrase.language for phrase in tables.phrases if not phrase.own)
     systems = Counter(name.partition(":")[0] for name in tables.system)
-    own = sum(phrase.own for phrase in tables.phrases) + sum(token.own for provider in tables.providers for token in provider.tokens)
+    marks = [(provider.title, [token for token in provider.tokens if not token.own]) for provider in tables.providers]
     counted = [
-        Counted("dialects", "mail servers and services", len(tables.dialects)),
+        Counted("dialects", "mail servers and services", sum(not is_own(dialect) for dialect in tables.dialects)),
         *(Counted("words", LANGUAGES.get(language, language), number) for language, number in languages.most_common()),
         Counted("words", "of one dialect alone", sum(not phrase.own for dialect in tables.dialects for phrase in dialect.reasons)),
-        *(Counted("provider marks", provider.title, len(provider.tokens)) for provider in sorted(tables.providers, key=lambda one: -len(one.tokens))),
+        *(Counted("provider marks", title, len(tokens)) for title, tokens in sorted(marks, key=lambda one: -len(one[1]))),
         Counted("blocklists", "by name and zone", len(tables.blocklists)),
         Counted("codes", "enhanced status codes", len(tables.statuses)),
         Counted("codes", "what services mean by those", sum(map(len, tables.vendors.values()))),
         Counted("codes", "meanings of reply codes", sum(map(len, tables.replies.values()))),
         *(Counted("codes", _MANY[name], number) for name, number in systems.items()),
-        Counted("your own", "words and marks", own),
+        Counted("your own", "words", sum(phrase.own for phrase in tables.phrases)),
+        Counted("your own", "marks", sum(token.own for provider in tables.providers for token in provider.tokens)),
+        Counted("your own", "dialects", sum(map(is_own, tables.dialects))),
     ]
     return [one for one in counted if one.count]
 

@@ -190,7 +190,7 @@ def build_engine(rules: tuple[str, ...], headers: tuple[str, ...] = ()) -> Engin
     except TableError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
     except OSError as error:
-        raise Stop(BAD_CONFIG, f"cannot read rules: {error}") from None
+        raise Stop(BAD_CONFIG, f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def open_tables(rules: tuple[str, ...] = ()) -> Tables:
@@ -203,7 +203,7 @@ def open_tables(rules: tuple[str, ...] = ()) -> Tables:
     except TableError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
     except OSError as error:
-        raise Stop(BAD_CONFIG, f"cannot read rules: {error}") from None
+        raise Stop(BAD_CONFIG, f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def check_rules(rules: tuple[str, ...]) -> None:

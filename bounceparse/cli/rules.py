@@ -15,7 +15,7 @@ from bounceparse.cli.state import state_of
 
 if TYPE_CHECKING:
     from bounceparse.engine import Engine
-    from bounceparse.model import Recipient, Verdict
+    from bounceparse.model import Recipient, Report, Verdict
     from bounceparse.tables import Dialect, Sample
 
 LONG: Final = 70  # characters of a sample that are quoted
@@ -91,8 +91,14 @@ def show(ctx: click.Context, rule: str, rules: tuple[str, ...]) -> None:
 @click.pass_context
 def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
     """Check files of own rules: is every entry sound, and does none of them stand in another's way?"""
+    wrong = 0
     for file in files:
-        tables = open_tables((file,))
+        try:
+            tables = open_tables((file,))
+        except Stop as mistake:
+            click.echo(f"bounceparse: {mistake.message}", err=True)
+            wrong = max(wrong, mistake.code)
+            continue
         parts = [
             (len({phrase.id for phrase in tables.phrases if phrase.own and phrase.file == file}), "phrase"),
             (sum(token.own and token.file == file for provider in tables.providers for token in provider.tokens), "provider mark"),
@@ -100,8 +106,9 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
         ]
         told = ", ".join(f"{number} {name}{'' if number == 1 else 's'}" for number, name in parts if number)
         click.echo(f"{file}: {told or 'no rule'}, no mistake")
-    if len(files) > 1:
-        open_tables(files)
+    if wrong:
+        ctx.exit(wrong)
+    open_tables(files)
 
 
 @command.command()
@@ -143,7 +150,12 @@ def dialect_entry(dialect: Dialect) -> lookup.Entry:
         lookup.facts(
             ("seen", dialect.seen),
             *((f"by {name}", "; ".join(word.strip() for word in words)) for name, words in claims),
+            ("always", dialect.kind),
+            ("between", "; ".join(dialect.begin)),
+            ("and", "; ".join(dialect.end)),
             ("lines", "; ".join(dialect.recipient)),
+            ("carry on", dialect.more if dialect.recipient and dialect.more != "none" else ""),
+            ("words", "; ".join(f"{phrase.text} → {phrase.reason}" for phrase in dialect.reasons)),
             ("where", f"{dialect.file}:{dialect.line}" if dialect.file else ""),
         ),
     )
@@ -155,8 +167,9 @@ def check_sample(engine: Engine, sample: Sample) -> str:
     A sample of a dialect is a part of its notice, and is read in a mail that has everything by which the dialect is known; any other is a reply.
     """
     dialects = [dialect for dialect in engine.tables.dialects if dialect.file == sample.file]
-    wrong = [_differ(sample.expect, *result) for dialect in dialects for result in engine.parse(notice(dialect, sample.text)).results]
-    if not wrong or "address" not in sample.expect:
+    reports = [engine.parse(notice(dialect, sample.text)) for dialect in dialects]
+    wrong = [_differ(sample.expect, *result, report) for report in reports for result in report.results]
+    if not wrong or not {"address", "kind", "dialect"} & set(sample.expect):
         wrong.append(_differ(sample.expect, *engine.classify(sample.text)))
     return min(wrong, key=len)
 
@@ -175,9 +188,10 @@ def notice(dialect: Dialect, text: str) -> bytes:
     return f"{head}\n{first(dialect.claims_phrase)}\n\n{begin}{text}\n".encode()
 
 
-def _differ(expect: dict[str, str], recipient: Recipient, verdict: Verdict) -> str:
+def _differ(expect: dict[str, str], recipient: Recipient, verdict: Verdict, report: Report | None = None) -> str:
     """Return in words where a result is other than expected."""
     got = {name: getattr(verdict, name) for name in ("reason", "bounce", "fault", "rule", "blocklist")}
     got |= {name: getattr(recipient, name) for name in ("address", "status", "reply_code", "command", "diagnostic")}
+    got |= {"kind": report.kind, "dialect": report.dialect} if report is not None else {}
     wrong = [f"{name} is {got[name]!r}, not {value!r}" for name, value in expect.items() if name in got and got[name] != value]
     return f"{', '.join(wrong)} (by {verdict.rule})" if wrong else ""

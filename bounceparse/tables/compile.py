@@ -49,7 +49,7 @@ class _Rules(Struct, frozen=True):
 def add_rules(tables: Tables, paths: list[str]) -> Tables:
     """Return the tables with the rules of some files of the user before the built-in ones."""
     own = [_read_rules(path, tables.reasons) for path in paths]
-    _check_names([*own, _Rules(tables.phrases, tables.providers, tables.dialects)])
+    _check_names([_Rules(tables.phrases, tables.providers, tables.dialects), *own])  # so that a clash is told at the rule that can be changed
     return msgspec.structs.replace(
         tables,
         phrases=(*(phrase for rules in own for phrase in rules.phrases), *tables.phrases),
@@ -69,9 +69,14 @@ def compile_samples(package: str, names: list[str], extra: list[str]) -> tuple[S
 
 
 def _read_rules(path: str, reasons: dict[str, Reason]) -> _Rules:
-    """Return the rules of a file of the user."""
+    """Return the rules of a file of the user, which may also be one dialect or one provider as the package has them, a file each."""
     source = Source(path)
     top = source.top()
+    if "claims" in source.values:
+        return _Rules(dialects=(_read_dialect(top, source.stem, reasons, own=True),))
+    if "title" in source.values:
+        list(_read_samples(source, reasons))
+        return _Rules(providers=(_read_provider(top, top.text("key", source.stem), source.tables("token"), reasons, own=True),))
     language = top.text("language", "")
     named = top.inner("dialect")
     phrases = source.tables("phrase")
@@ -86,6 +91,7 @@ def _read_rules(path: str, reasons: dict[str, Reason]) -> _Rules:
     list(_read_samples(source, reasons))
     top.taken.update(("phrase", "provider", "sample"))
     top.done()
+    _check_words(rules.phrases)
     return rules
 
 
@@ -211,6 +217,8 @@ def _read_dialect(entry: Table, name: str, reasons: dict[str, Reason], own: bool
     entry.taken.update(("sample", "source", "note"))
     for table in (claims, report, entry):
         table.done()
+    if own and dialect.hook:
+        raise entry.error("a dialect of your own has no hook", "describe its lines under [report]", "hook")
     if not (dialect.claims_from or dialect.claims_subject or dialect.claims_header or dialect.claims_phrase):
         raise claims.error(f"the dialect {name} claims no mail", "add from, subject, header or phrase under [claims]")
     return dialect
@@ -313,6 +321,16 @@ def _check_names(groups: list[_Rules]) -> None:
             if phrase.provider and phrase.provider not in providers:
                 mend = meant(phrase.provider, providers).lstrip(", ") or "add it to data/providers, or take provider away"
                 raise TableError(phrase.file, phrase.line, f"there is no provider {phrase.provider!r}", mend)
+
+
+def _check_words(phrases: tuple[Phrase, ...]) -> None:
+    """Raise TableError for words that two phrases of a file have, with the same limits and another reason."""
+    seen: dict[tuple[object, ...], Phrase] = {}
+    for phrase in phrases:
+        first = seen.setdefault((phrase.words, phrase.reply_class, phrase.phases, phrase.provider, phrase.weak), phrase)
+        if first.reason != phrase.reason:
+            what = f"the words {phrase.text!r} are in line {first.line} too, for {first.reason}"
+            raise TableError(phrase.file, phrase.line, what, "keep one of them, or limit them by class, phase or provider")
 
 
 def _once(tables: list[Table], key: str) -> None:

@@ -170,24 +170,25 @@ class Table:
 
     def pieces(self, text: str, least: int = 3) -> tuple[str, ...]:
         """Return the squeezed pieces of a phrase."""
+        at = f'"{text}"'
         if " ... " in text:
-            raise self.error(f"three dots in {text!r} are no gap", "write … for a gap", text)
+            raise self.error(f"three dots in {text!r} are no gap", "write … for a gap", at)
         pieces = []
         if "…" in text:
             least = 2
         for written in text.split("…"):
             core = written.strip().strip("*")
             if "*" in core:
-                raise self.error(f"a * stands within {text!r}", "put it at the end of a piece, or write … for a gap", text)
+                raise self.error(f"a * stands within {text!r}", "put it at the end of a piece, or write … for a gap", at)
             piece = squeeze(core)
             if len(piece.strip()) < (least if piece.isascii() else min(least, 2)):
-                raise self.error(f"nothing to look for is left of {written.strip()!r} in {text!r}", f"give at least {least} letters or digits", text)
+                raise self.error(f"nothing to look for is left of {written.strip()!r} in {text!r}", f"give at least {least} letters or digits", at)
             start = 1 if written.lstrip().startswith("*") or _runs_on(piece[1]) else 0
             end = 1 if written.rstrip().endswith("*") or _runs_on(piece[-2]) else 0
             pieces.append(piece[start : len(piece) - end])
         if len(pieces) > MOST_PIECES or sum(map(len, pieces)) > LONGEST_PHRASE:
             raise self.error(
-                f"the phrase {text[:40]!r} is too long", f"keep its telling words: {MOST_PIECES} pieces and {LONGEST_PHRASE} characters at most", text
+                f"the phrase {text[:40]!r} is too long", f"keep its telling words: {MOST_PIECES} pieces and {LONGEST_PHRASE} characters at most", at
             )
         return tuple(pieces)
 
