@@ -9,11 +9,15 @@ Trouble = Literal["missing", "permission", "unreadable", "lost"]
 
 
 class Failure(NamedTuple):
-    """One input, or one message of it, that could not be read. `why` is half a sentence for a person and says how to mend it where that is known."""
+    """One input, or one message of it, that could not be read. `why` is half a sentence for a person and says how to mend it where that is known.
+
+    `data` is the message where it was read and then lost, so that it can be put aside.
+    """
 
     origin: str
     trouble: Trouble
     why: str
+    data: bytes = b""
 
     def __str__(self) -> str:
         return f"{'standard input' if self.origin == '-' else self.origin}: {self.why}"
