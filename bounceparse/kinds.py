@@ -1,4 +1,4 @@
-"""What kind of message is it? The order of the questions is the order of the code in `decide_kind`, strongest evidence first.
+"""What kind of message is it? `decide_kind` asks the machine part first, then the one list BY_WORDS, strongest evidence first.
 
 A machine part decides before words do; a daemon's mail needs words that say that something failed; a person's mail is never a bounce by its words
 alone. Delay notices and success reports are told apart from failures by Action first, then Status, then the subject, then the text.
@@ -147,72 +147,117 @@ def _action_of(claim: Claim, signs: Signs) -> str:
     return "failed"
 
 
+class _Facts:
+    """What a message without a machine part shows; the questions of BY_WORDS are asked of it."""
+
+    __slots__ = (
+        "automatic",
+        "daemon",
+        "gathered",
+        "late",
+        "listed",
+        "names_reason",
+        "null_path",
+        "returned",
+        "said",
+        "seen",
+        "signs",
+        "strict",
+        "title",
+        "words",
+    )
+
+    def __init__(self, gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> None:
+        seen, headers = signs.words, gathered.headers
+        sender = headers.get("from", "")
+        self.gathered, self.signs, self.seen, self.names_reason = gathered, signs, seen, names_reason
+        self.said = "failure@text" in seen or "final@text" in seen
+        self.late = "delay@text" in seen
+        self.title = "failure@subject" in seen or "delay@subject" in seen
+        self.returned = bool(gathered.original)
+        self.automatic = "auto_reply@header" in seen or "auto_reply@text" in seen
+        self.listed = "list-id" in headers or "list-unsubscribe" in headers
+        self.null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
+        self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
+        named = _DAEMON.search(sender)
+        human = named is not None and named[1] is not None  # a postmaster may be a person, a mailer-daemon is none
+        self.strict = "delivery-status" in headers.get("content-type", "").lower() or (
+            named is not None and (not human or self.said or self.title or self.late)
+        )
+        sober = (self.strict or self.null_path) and (self.said or self.title)
+        self.words = words if sober or signs.sure else [claim for claim in words if claim.rule != "mention"]
+
+    @property
+    def titled(self) -> bool:
+        """The subject and the text both say that something failed."""
+        return "failure@subject" in self.seen and self.said
+
+    @property
+    def told(self) -> bool:
+        """Beside an address stands a reply or a known reason."""
+        return bool(self.words) and (self.replied or self.names_reason(self.words))
+
+    @property
+    def replied(self) -> bool:
+        return any(claim.reply_code or claim.status for claim in self.words)
+
+    @property
+    def to_sender(self) -> bool:
+        """It speaks of "your message" or quotes a reply, and bears no tag of a tracker or list: no daemon's address, but it may be a bounce."""
+        tagged = self.gathered.headers.get("subject", "").lstrip()[:1] == "["
+        return not tagged and (self.replied or _YOUR_MAIL.search(self.gathered.text) is not None)
+
+    @property
+    def from_person(self) -> bool:
+        """A person wrote, answered or forwarded it: the mail client or the subject's prefix says so."""
+        headers = self.gathered.headers
+        if "auto-submitted" not in headers and _CLIENT.search(headers.get("user-agent", "") or headers.get("x-mailer", "")) is not None:
+            return True
+        if _PERSON.match(headers.get("subject", "")) is None:
+            return False
+        return not self.titled or "in-reply-to" in headers or "references" in headers or _QUOTED.search(self.gathered.text) is not None
+
+    @property
+    def unsubscribes(self) -> bool:
+        headers = self.gathered.headers
+        command = "unsubscribe@subject" in self.seen and _COMMAND.fullmatch(headers.get("subject", "")) is not None
+        return "x-apple-unsubscribe" in headers or (command and "daemon@from" not in self.seen)
+
+
+BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
+    ("unsubscribe", lambda f: f.unsubscribes),
+    ("not_bounce", lambda f: "digest@subject" in f.seen and not f.returned and not f.signs.sure),
+    ("auto_reply", lambda f: "auto_reply@subject" in f.seen and not f.signs.dialect and not (f.daemon and "failure@subject" in f.seen)),
+    ("failure", lambda f: f.signs.sure and (bool(f.words) or f.said or f.late)),
+    ("challenge", lambda f: "challenge@subject" in f.seen or ("challenge@text" in f.seen and not f.daemon and (f.null_path or f.automatic))),
+    ("ordinary", lambda f: not f.daemon and f.from_person),
+    ("ordinary", lambda f: f.listed and not f.daemon and not (f.titled and f.returned)),
+    ("failure", lambda f: bool(f.signs.dialect) and (bool(f.words) or f.said or f.late)),
+    ("failure", lambda f: f.titled and (f.returned or f.strict)),
+    ("failure", lambda f: f.titled and bool(f.words) and (f.null_path or f.to_sender)),
+    ("failure", lambda f: f.strict and bool(f.words) and (f.said or "failure@subject" in f.seen)),
+    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or "delay@subject" in f.seen)),
+    ("failure", lambda f: (f.said or f.title or f.late) and "x-failed-recipients" in f.gathered.headers),
+    ("failure", lambda f: f.null_path and f.titled),
+    ("failure", lambda f: (f.strict or f.null_path or (f.title and ((f.daemon and f.said) or f.to_sender))) and f.told),
+    ("auto_reply", lambda f: f.automatic and not f.daemon),
+    ("delivered", lambda f: (f.daemon or bool(f.signs.dialect)) and ("success@subject" in f.seen or "success@text" in f.seen)),
+    ("not_bounce", lambda f: True),
+)
+"""The order of the questions for mail without a machine part; the first that holds decides.
+
+`failure` is a bounce or a delay, as its words say; `ordinary` an automatic answer where the headers say so, else no bounce.
+"""
+
+
 def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
-    seen, headers = signs.words, gathered.headers
-    null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
-    daemon = "daemon@from" in seen or headers.get("from", "x").strip() in ("", "<>") or "x-failed-recipients" in headers
-    said = "failure@text" in seen or "final@text" in seen
-    titled = "failure@subject" in seen and said
-    returned = bool(gathered.original)
-    if _is_unsubscribe(headers, seen):
-        return "unsubscribe"
-    if "digest@subject" in seen and not returned and not signs.sure:
-        return "not_bounce"
-    if "auto_reply@subject" in seen and not (signs.dialect or (daemon and "failure@subject" in seen)):
-        return "auto_reply"
-    if signs.sure and (words or said or "delay@text" in seen):
-        return _failure_or_delay(seen)
-    if "challenge@subject" in seen or ("challenge@text" in seen and not daemon and (null_path or _is_automatic(seen))):
-        return "challenge"
-    if not daemon and _is_from_person(headers, gathered, titled):
-        return "auto_reply" if _is_automatic(seen) else "not_bounce"
-    if ("list-id" in headers or "list-unsubscribe" in headers) and not daemon and not (titled and returned):
-        return "auto_reply" if _is_automatic(seen) else "not_bounce"
-    if signs.dialect and (words or said or "delay@text" in seen):
-        return _failure_or_delay(seen)
-    failed_by_title = "failure@subject" in seen or "delay@subject" in seen
-    named = _DAEMON.search(headers.get("from", ""))  # a postmaster may be a person
-    strict = "delivery-status" in headers.get("content-type", "").lower() or (named is not None and (said or failed_by_title or "delay@text" in seen or named[1] is None))
-    if not ((strict or null_path) and (said or failed_by_title)):
-        words = [claim for claim in words if claim.rule != "mention"]
-    if titled and (returned or (words and (strict or null_path or _speaks_to_sender(headers, gathered, words)))):
-        return _failure_or_delay(seen)
-    if strict and (titled or (words and (said or "failure@subject" in seen))):
-        return _failure_or_delay(seen)
-    reported = (daemon or null_path) and (said or "failure@subject" in seen or "delay@subject" in seen or "delay@text" in seen)
-    if reported and (returned or (null_path and titled) or "delay@subject" in seen or "x-failed-recipients" in headers):
-        return _failure_or_delay(seen)
-    told = words and (any(claim.reply_code or claim.status for claim in words) or names_reason(words))
-    if told and (strict or null_path or (failed_by_title and ((daemon and said) or _speaks_to_sender(headers, gathered, words)))):
-        return _failure_or_delay(seen)
-    if _is_automatic(seen) and not daemon:
-        return "auto_reply"
-    if (daemon or signs.dialect) and ("success@subject" in seen or "success@text" in seen):
-        return "delivered"
-    return "not_bounce"
-
-
-def _speaks_to_sender(headers: dict[str, str], gathered: Gathered, words: list[Claim]) -> bool:
-    """Say whether a mail from no daemon's address may be a bounce: it speaks of "your message" or quotes a reply, and bears no tracker's tag."""
-    if headers.get("subject", "").lstrip()[:1] == "[":
-        return False
-    return _YOUR_MAIL.search(gathered.text) is not None or any(claim.reply_code or claim.status for claim in words)
-
-
-def _is_from_person(headers: dict[str, str], gathered: Gathered, titled: bool) -> bool:
-    """Say whether a person wrote, answered or forwarded this: by the subject's prefix or by the mail client."""
-    if _CLIENT.search(headers.get("user-agent", "") or headers.get("x-mailer", "")) is not None and "auto-submitted" not in headers:
-        return True
-    return _PERSON.match(headers.get("subject", "")) is not None and (not titled or _quotes(gathered))
-
-
-def _is_automatic(seen: frozenset[str]) -> bool:
-    return "auto_reply@header" in seen or "auto_reply@text" in seen
-
-
-def _quotes(gathered: Gathered) -> bool:
-    """Say whether a text answers another one."""
-    return "in-reply-to" in gathered.headers or "references" in gathered.headers or _QUOTED.search(gathered.text) is not None
+    facts = _Facts(gathered, words, signs, names_reason)
+    kind = next(name for name, holds in BY_WORDS if holds(facts))
+    if kind == "failure":
+        return _failure_or_delay(signs.words)
+    if kind == "ordinary":
+        return "auto_reply" if facts.automatic else "not_bounce"
+    return kind  # type: ignore[return-value]
 
 
 def _failure_or_delay(seen: frozenset[str]) -> Kind:
@@ -223,12 +268,6 @@ def _failure_or_delay(seen: frozenset[str]) -> Kind:
     if "success@subject" in seen and not ("failure@text" in seen or "final@text" in seen or "failure@subject" in seen):
         return "delivered"
     return "bounce"
-
-
-def _is_unsubscribe(headers: dict[str, str], seen: frozenset[str]) -> bool:
-    if "x-apple-unsubscribe" in headers:
-        return True
-    return "unsubscribe@subject" in seen and _COMMAND.fullmatch(headers.get("subject", "")) is not None and "daemon@from" not in seen
 
 
 def action_for(kind: Kind) -> str:
