@@ -133,7 +133,7 @@ class Recording:
     def _apply(self, person: str, place: dict[str, str], decision: Decision, struck: Any) -> None:
         now = self._now
         if person:
-            self._hear(person, failing=decision.action == "suppress" or decision.storm)
+            self._hear(person, failing=decision.storm or (decision.action == "suppress" and decision.strike not in EVENTS))
         if decision.supersedes:
             self._do.execute(delete(strikes).where(_s.key == decision.supersedes))
             self._do.execute(update(events).where(_e.key == decision.supersedes).values(superseded_by=decision.key))

@@ -206,7 +206,8 @@ class Ledger:
 
         def work(connection: Connection) -> tuple[Alert, ...]:
             rows: Sequence[Sequence[Any]] = connection.execute(asked).all()
-            said = dict(connection.execute(select(e.id, e.because).where(e.id.in_([number for *_, number in rows]))).tuples().all())
+            last_ones = connection.execute(select(e.id, e.because).where(e.id.in_([number for *_, number in rows])))
+            said: dict[int, str] = {number: because for number, because in last_ones}  # noqa: C416
             alerts = [
                 Alert(provider, reason, blocklist, count, first, last, said.get(number, ""))
                 for provider, reason, blocklist, count, first, last, number in rows
