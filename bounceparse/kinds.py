@@ -239,6 +239,7 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
     ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or "delay@subject" in f.seen)),
     ("failure", lambda f: (f.said or f.title or f.late) and "x-failed-recipients" in f.gathered.headers),
     ("failure", lambda f: f.null_path and f.titled),
+    ("failure", lambda f: f.strict and f.returned and bool(f.words)),
     ("failure", lambda f: (f.strict or f.null_path or (f.title and ((f.daemon and f.said) or f.to_sender))) and f.told),
     ("auto_reply", lambda f: f.automatic and not f.daemon),
     ("delivered", lambda f: (f.daemon or bool(f.signs.dialect)) and ("success@subject" in f.seen or "success@text" in f.seen)),
