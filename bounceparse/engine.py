@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bounceparse import flaws, limits
 from bounceparse.evidence.dialect import cut_section, read_dialect
 from bounceparse.evidence.dsn import read_mta
-from bounceparse.evidence.gather import Gathered, gather
+from bounceparse.evidence.gather import RETURNED, Gathered, gather
 from bounceparse.evidence.notice import find_reason, read_notice
 from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
@@ -39,6 +39,7 @@ _SURVEYED: Final = 12_000  # characters of a notice that are searched for landma
 _SURVEYED_DSN: Final = 700  # with a machine part only the dialect is wanted, and daemons introduce themselves first
 _SENT_TO: Final = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "apparently-to")
 """Fields that name whom a bounce was sent to, the surest first."""
+_NO_ORIGINAL: Final = Original()
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
@@ -97,7 +98,7 @@ class Engine:
             results = tuple(
                 [Result(recipient, judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling)) for recipient in recipients]
             )
-        original = read_original(gathered.original, self.headers) if gathered.original else Original()
+        original = read_original(gathered.original, self.headers) if gathered.original else _NO_ORIGINAL
         arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")
         reporting = gathered.fields.get("reporting-mta", "")
         report = Report(
@@ -108,7 +109,7 @@ class Engine:
             read_mta(reporting) if reporting else "",
             original,
             read_date(arrived) if arrived else "",
-            tuple(dict.fromkeys(found)),
+            tuple(dict.fromkeys(found)) if found else (),
         )
         if results and (self.verp is not None or self.sent is not None):
             return replace(report, proofs=self._prove(report, gathered, envelope))
@@ -205,7 +206,7 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
 def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
     ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
-    claims = [claim for claim in ask_flufl(message.text.encode("latin-1"), found) if claim.address.lower() not in ignored]
+    claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
     if not claims:
         match = _TO.search(gathered.original)
         named = find_addresses(match[1]) if match is not None else []
@@ -216,6 +217,14 @@ def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list
         for claim in claims:
             claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
     return claims
+
+
+def _without_returned(message: Message) -> str:
+    """Return the text before the returned message: flufl.bounce tries dozens of patterns on every line, and none of its lines names a failure."""
+    for part in message.parts:
+        if part.type in RETURNED:
+            return message.text[: part.body]
+    return message.text
 
 
 @lru_cache(maxsize=1)
