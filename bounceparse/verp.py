@@ -48,6 +48,7 @@ _CAPTURES: Final = {
     "number": r"(?P<number>[0-9]{1,10})",
     "word": r"(?P<word>[a-z]{1,10})",
 }
+_SIGNED: Final = re.compile(rf"(?<![a-z0-9.]){_CAPTURES['signed']}$")
 _CAPTURE: Final = re.compile(r"\{([a-z]*)\}")
 _AN_ID: Final = re.compile(r"[a-z0-9_-]{1,16}")
 _BATV: Final = re.compile(r"prvs=(?P<key>[0-9])(?P<day>[0-9]{3})(?P<mac>[0-9a-f]{6})=(?P<core>[^\s@]{1,64}@[\w.-]{1,253})", re.I | re.A)
@@ -269,6 +270,13 @@ def unwrap(address: str) -> str:
             break
         address = path.recipient
     return address
+
+
+def read_signed(address: str) -> Path | None:
+    """Return what a signed return path says of itself, whoever signed it; None when an address does not have that form."""
+    local = address.lower().rpartition("@")[0] if address.isascii() else ""
+    match = _SIGNED.search(local)
+    return None if match is None else Path("signed", token=match[0], id=match["id"], key=match["key"], made=_read_day(match["day"]))
 
 
 def read_batv(address: str) -> Path | None:

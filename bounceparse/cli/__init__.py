@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "stats": "Count by reason, fault, provider, domain, status, day …",
     "codes": "Look up a code or error number, or search by word.",
     "rules": "List, show, test and check the rules, built-in and your own.",
+    "verp": "Make, read and check return paths that prove a bounce.",
     "samples": "Write a few synthetic mails to try things on.",
     "config": "Show what is set and where, or check a configuration file.",
     "completion": "Print the completion script for a shell.",

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, Stop
+from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, NO_PERMISSION, Stop
 from bounceparse.cli.settings import FORMATS
 
 if TYPE_CHECKING:
+    from bounceparse.cli.state import State
     from bounceparse.engine import Engine
     from bounceparse.tables import Tables, Vocabulary
+    from bounceparse.verp import Verp
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -153,6 +155,15 @@ input_options: Final = put_on(
         help="Field to take from the returned message; repeatable.",
     ),
 )
+proof_options: Final = put_on(
+    click.option(
+        "--verp",
+        metavar="TEMPLATE",
+        envvar="BOUNCEPARSE_VERP",
+        help="Your return paths: {signed}@bounces.example.org, bounces+{local}={domain}@example.org, or mailman, sympa, ezmlm …",
+    ),
+    click.option("--secret-file", type=FILE, metavar="FILE", envvar="BOUNCEPARSE_SECRET_FILE", help="Keys of {signed}; else $BOUNCEPARSE_SECRET."),
+)
 select_options: Final = put_on(
     click.option(
         "--only", type=Words(KINDS + BOUNCES), metavar="a,b", envvar="BOUNCEPARSE_ONLY", help="Kinds to keep: bounce, complaint …, or hard, soft."
@@ -179,18 +190,39 @@ record_options: Final = put_on(
 )
 
 
-def build_engine(rules: tuple[str, ...], headers: tuple[str, ...] = ()) -> Engine:
+def build_engine(rules: tuple[str, ...], headers: tuple[str, ...] = (), verp: Verp | None = None) -> Engine:
     """Return the one engine of this run; raises Stop for a rule file that is missing or wrong."""
     check_rules(rules)
     from bounceparse.engine import Engine
     from bounceparse.tables import TableError
 
     try:
-        return Engine(rules, headers)
+        return Engine(rules, headers, verp)
     except TableError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
     except OSError as error:
         raise Stop(BAD_CONFIG, f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
+
+
+def open_verp(template: str | None, secret_file: str | None, state: State) -> Verp | None:
+    """Return the return paths of --verp, None without it; raises Stop for a template or a key file that is wrong, and never says what it holds."""
+    if not template:
+        if secret_file:
+            raise click.UsageError("--secret-file needs --verp, which says what the return paths look like")
+        return None
+    from bounceparse.keys import VARIABLE, is_open, load_verp
+
+    try:
+        if secret_file and is_open(secret_file):
+            state.remark(f"others can read {secret_file}; chmod 600 it")
+        return load_verp(template, secret_file or "")
+    except FileNotFoundError:
+        raise Stop(NO_INPUT, f"no secret file {secret_file}") from None
+    except OSError as error:
+        raise Stop(NO_PERMISSION, f"cannot read {secret_file}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:
+        mend = f"; name a file with --secret-file, or set ${VARIABLE}" if "needs a key" in str(error) else ""
+        raise Stop(BAD_CONFIG, f"{error}{mend}") from None
 
 
 def open_tables(rules: tuple[str, ...] = ()) -> Tables:

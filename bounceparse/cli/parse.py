@@ -10,7 +10,17 @@ import click
 from msgspec.structs import replace
 
 from bounceparse.batch import run
-from bounceparse.cli.options import FILE, SISIMAI, build_engine, find_vocabulary, input_options, record_options, select_options
+from bounceparse.cli.options import (
+    FILE,
+    SISIMAI,
+    build_engine,
+    find_vocabulary,
+    input_options,
+    open_verp,
+    proof_options,
+    record_options,
+    select_options,
+)
 from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import Progress, State, state_of
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, type=FILE, metavar="[PATH…|-]")
 @input_options
+@proof_options
 @record_options
 @select_options
 @click.pass_context
@@ -36,6 +47,8 @@ def command(
     jobs: int | Literal["auto"],
     rules: tuple[str, ...],
     headers: tuple[str, ...],
+    verp: str | None,
+    secret_file: str | None,
     format: str,
     output: str | None,
     fields: tuple[str, ...] | None,
@@ -51,7 +64,7 @@ def command(
     """
     state = state_of(ctx)
     paths = check_paths(paths, recurse, ctx)
-    engine = build_engine(rules, headers)
+    engine = build_engine(rules, headers, open_verp(verp, secret_file, state))
     theirs = find_vocabulary(engine.tables, vocabulary)
     check_format(format, fields, theirs)
     if format == SISIMAI:

@@ -38,6 +38,8 @@ SETTINGS: Final = (
     Setting("fields", "list", "fields of the record to write, in this order", ()),
     Setting("only", "list", "kinds to keep: bounce, delay, complaint …, or hard, soft", ()),
     Setting("vocabulary", "text", "another system's names for the reasons", ""),
+    Setting("verp", "text", "what your return paths look like", ""),
+    Setting("secret_file", "text", "the file with the keys of return paths", ""),
     Setting("no_color", "switch", "no colours on a terminal", False),
     Setting("quiet", "switch", "no remarks on standard error", False),
     Setting("verbose", "switch", "more remarks on standard error", False),
@@ -78,6 +80,8 @@ def load_config(path: str) -> dict[str, Any]:
     folder = Path(path).parent
     if "rules" in found:
         found["rules"] = [str(folder / rule) for rule in found["rules"]]
+    if "secret_file" in found:
+        found["secret_file"] = str(folder / found["secret_file"])
     if "jobs" in found:
         found["jobs"] = str(found["jobs"])
     return found
