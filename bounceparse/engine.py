@@ -40,6 +40,7 @@ _SURVEYED_DSN: Final = 700  # with a machine part only the dialect is wanted, an
 _SENT_TO: Final = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "apparently-to")
 """Fields that name whom a bounce was sent to, the surest first."""
 _NO_ORIGINAL: Final = Original()
+_LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
@@ -210,13 +211,19 @@ def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list
     if not claims:
         match = _TO.search(gathered.original)
         named = find_addresses(match[1]) if match is not None else []
-        if len(named) == 1:
+        if len(named) == 1 and not _is_list(named[0], gathered.original):
             claims = [Claim("original", "to", named[0])]
     if claims:
         reason = find_reason(gathered.text) if len(claims) == 1 else ""
         for claim in claims:
             claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
     return claims
+
+
+def _is_list(address: str, original: str) -> bool:
+    """Say whether the returned message calls `address` its list: it went to people whom it does not name."""
+    fields = " ".join(_LIST.findall(original)).lower()
+    return address.lower() in fields or f"<{address.lower().replace('@', '.')}>" in fields
 
 
 def _without_returned(message: Message) -> str:
