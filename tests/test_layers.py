@@ -6,8 +6,10 @@ The order below is the whole rule: a file imports only from lines above its own,
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,8 @@ OUTSIDE_CALLS = {"open", "print", "input", "breakpoint"}
 OUTSIDE_METHODS = {"open", "now", "utcnow", "today", "read_text", "read_bytes", "write_text", "write_bytes", "getLogger"}
 VAGUE_NAMES = {"utils.py", "util.py", "helpers.py", "base.py", "common.py", "misc.py"}
 LONG = 400  # lines after which a file explains itself
+
+DISTRIBUTIONS = {"dns": "dnspython", "flufl": "flufl.bounce", "mailparser": "mail-parser"}  # modules that are named otherwise than their package
 
 ROOT = Path(__file__).parent.parent / "bounceparse"
 FILES = sorted(ROOT.rglob("*.py"))
@@ -147,6 +151,20 @@ def test_only_output_and_the_command_line_print() -> None:
             continue
         calls = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"]
         assert not calls, f"{name(path)}:{calls[0].lineno}: prints"
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    """What the core needs is a dependency; what a command or an output needs may be an extra, and is imported when it is used."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    for path in FILES:
+        for dotted, node, when in imports(path):
+            first = dotted.split(".")[0]
+            if first in sys.stdlib_module_names or first in {"bounceparse", "compression"}:
+                continue
+            wanted = DISTRIBUTIONS.get(first, first)
+            declared = project["dependencies"] if is_core(path) and when != "never" else project["dependencies"] + extras
+            assert any(re.match(rf"{re.escape(wanted)}\b", r, re.I) for r in declared), f"{name(path)}:{node.lineno}: {wanted} is not declared"
 
 
 def test_no_file_has_a_vague_name() -> None:
