@@ -5,12 +5,12 @@ Expiry needs no job that runs: a suppression whose time is over is not found by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, any_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Result, Select, any_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -29,11 +29,7 @@ EVIDENCE: Final = 200  # events that are named as evidence
 
 _t = suppressions.c
 _HOLDS: Final = (_t.undone.is_(None), or_(_t.until.is_(None), _t.until > bindparam("now")))
-_ASK_SQLITE: Final = select(*SUPPRESSION).where(_t.address.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)), *_HOLDS)
-_ASK: Final = select(*SUPPRESSION).where(_t.address == any_(bindparam("keys", type_=ARRAY(Text()))), *_HOLDS)
-_SAME: Final = select(_t.id, _t.until).where(
-    _t.address == bindparam("address"), _t.scope == bindparam("scope"), _t.place == bindparam("place"), _t.undone.is_(None)
-)
+_SAME: Final = (_t.id, _t.address, _t.scope, _t.place, _t.until)
 _BEGIN: Final = insert(suppressions)
 _END: Final = update(suppressions).where(_t.id == bindparam("number"))
 _SALT: Final = select(settings.c.value).where(settings.c.name == "salt")
@@ -52,10 +48,7 @@ class Holding:
         salt = read_salt(connection)
         keys = {person: keys_of(person, salt) for person in persons if person}
         wanted = list({key for own in keys.values() for key in own})
-        if connection.dialect.name == "sqlite":
-            rows = connection.execute(_ASK_SQLITE, {"keys": msgspec.json.encode(wanted).decode(), "now": self.now})
-        else:
-            rows = connection.execute(_ASK, {"keys": wanted, "now": self.now})
+        rows = ask_among(connection, _ASK, wanted, now=self.now)
         found: dict[str, list[Suppression]] = {}
         for row in rows:
             held = read_suppression(row)
@@ -90,22 +83,60 @@ def strongest(held: Iterable[Suppression]) -> Suppression:
     return min(held, key=lambda s: (s.scope not in ("everywhere", "domain"), s.until is not None, -s.until.timestamp() if s.until else 0.0))
 
 
-def begin(connection: Connection, new: Suppression, now: datetime) -> bool:
-    """Let a suppression hold; return False when one that is as strong holds already. One that has expired makes room, a weaker one is prolonged."""
-    same = connection.execute(_SAME, {"address": new.address, "scope": new.scope, "place": new.place}).first()
-    values = row_of(new)
-    if same is not None:
-        number, until = same
-        if until is not None and until <= (new.since or now):
+def begin(connection: Connection, news: Sequence[Suppression], now: datetime) -> int:
+    """Let suppressions hold; return how many did not hold as strongly already. One that has expired makes room, a weaker one is prolonged."""
+    rows_of_same: Iterable[Sequence[Any]] = ask_among(connection, _BEGUN, list({new.address for new in news})).all()
+    same = {(address, scope, place): (number, until) for number, address, scope, place, until in rows_of_same}
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    count = 0
+    for new in news:
+        key = (new.address, new.scope, new.place)
+        values = row_of(new)
+        number, until = same.get(key, (0, None))
+        if key in rows:  # named twice
+            until = rows[key]["until"]
+            if until is not None and (new.until is None or new.until > until):
+                rows[key] |= _prolonged(values)
+            continue
+        if number and until is not None and until <= now:
             connection.execute(_END, {"number": number, "undone": until, "undone_by": "expired"})
-        elif until is None or (new.until is not None and new.until <= until):
-            return False
-        else:
-            kept = {name: value for name, value in values.items() if name not in ("address", "domain", "scope", "place", "since", "added_by")}
-            connection.execute(_END, {"number": number, **kept})
-            return True
-    connection.execute(_BEGIN, values)
-    return True
+        elif number:
+            if until is not None and (new.until is None or new.until > until):
+                connection.execute(_END, {"number": number, **_prolonged(values)})
+                same[key] = (number, new.until)
+                count += 1
+            continue
+        rows[key] = values
+    if rows:
+        connection.execute(_BEGIN, list(rows.values()))
+    return count + len(rows)
+
+
+def _prolonged(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a stronger suppression changes of one that holds."""
+    return {name: values[name] for name in ("reason", "until", "why", "policy", "evidence")}
+
+
+def among(column: ColumnElement[Any], connection_name: str) -> ColumnElement[bool]:
+    """Return the condition that a column is one of any number of `keys`."""
+    if connection_name == "sqlite":
+        return column.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
+    return column == any_(bindparam("keys", type_=ARRAY(Text())))
+
+
+def ask_among(connection: Connection, asked: dict[str, Any], keys: list[str], **more: Any) -> Result[Any]:
+    """Return what a question that `both` made has to say for `keys`."""
+    name = connection.dialect.name
+    return connection.execute(asked[name], {"keys": msgspec.json.encode(keys).decode() if name == "sqlite" else keys, **more})
+
+
+def both(make: Callable[[str], Any]) -> dict[str, Any]:
+    """Return a statement for each database."""
+    return {name: make(name) for name in ("sqlite", "postgresql")}
+
+
+_ASK: Final = both(lambda name: select(*SUPPRESSION).where(among(_t.address, name), *_HOLDS))
+_BEGUN: Final = both(lambda name: select(*_SAME).where(among(_t.address, name), _t.undone.is_(None)))
 
 
 def row_of(held: Suppression) -> dict[str, Any]:

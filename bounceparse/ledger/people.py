@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -58,14 +58,11 @@ def check_new(new: Suppression, now: datetime, by: str) -> Suppression:
     return replace(new, address=key, scope=scope, place=place, since=new.since or now, added_by=by or new.added_by, undone=None, undone_by="")
 
 
-def add(connection: Connection, checked: Iterable[Suppression], now: datetime) -> int:
+def add(connection: Connection, checked: Sequence[Suppression], now: datetime) -> int:
     """Let suppressions hold; return how many did not hold before."""
-    count = 0
+    count = holding.begin(connection, checked, now)
     grown: Counter[str] = Counter()
-    for new in checked:
-        count += holding.begin(connection, new, now)
-        if not new.address.startswith("@"):
-            hear(connection, new.address, now, grown)
+    hear(connection, (new.address for new in checked if not new.address.startswith("@")), now, grown)
     grow(connection, grown)
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from bounceparse.decide import address_of, decide, delay_key_of, key_of
 from bounceparse.ledger import holding
 from bounceparse.ledger.facts import STRIPPED, event_row, place_of
-from bounceparse.ledger.holding import LASTING, Holding
+from bounceparse.ledger.holding import LASTING, Holding, among, both
 from bounceparse.ledger.persons import domain_in, person_of
 from bounceparse.ledger.schema import addresses, delivered, domains, events, strikes, suppressions
 from bounceparse.model import Decision, Held, History, Proof, Report, Result, Strike, Suppression
@@ -40,7 +41,9 @@ _FAILING: Final = select(func.count()).select_from(
 _NEW_EVENT: Final = insert(events)
 _NEW_STRIKE: Final = insert(strikes)
 _NEW_PERSON: Final = insert(addresses)
-_HEARD: Final = update(addresses).where(_a.address == bindparam("person"))
+_FAILS: Final = update(addresses).where(_a.address == bindparam("person"))
+_AMONG: Final = both(lambda name: select(_a.address).where(among(_a.address, name)))
+_HEARD_OF: Final = both(lambda name: update(addresses).where(among(_a.address, name)).values(heard=bindparam("heard")))
 _GROW: Final = text(
     "INSERT INTO bounce_domains (domain, known) VALUES (:domain, :more)"
     " ON CONFLICT (domain) DO UPDATE SET known = bounce_domains.known + excluded.known"
@@ -157,16 +160,16 @@ class Recording:
                 (*[key for _, reason, key in reversed(struck) if self._same_line(reason, decision.strike)], decision.key),
                 "policy",
             )
-            holding.begin(self._do, new, now)
+            holding.begin(self._do, [new], now)
 
     def _same_line(self, one: str, other: str) -> bool:
         line = self._policy.line_of(other)
         return line is not None and one in line.reasons
 
     def _hear(self, person: str, failing: bool) -> None:
-        hear(self._do, person, self._now, self._grown)
+        hear(self._do, [person], self._now, self._grown)
         if failing:
-            self._do.execute(_HEARD, {"person": person, "failing": self._now})
+            self._do.execute(_FAILS, {"person": person, "failing": self._now})
 
     def _hold_back(self, domain: str, decision: Decision) -> None:
         """Take back what a storm led to before it was seen as one: the suppressions of the domain that are as young as it."""
@@ -178,13 +181,16 @@ class Recording:
             self._do.execute(update(events).where(*undone).values(action="review", until=None))
 
 
-def hear(connection: Connection, person: str, now: datetime, grown: Counter[str]) -> None:
-    """Note that a person was heard of; a new one is counted in `grown`."""
-    if connection.execute(_PERSON, {"person": person}).first() is None:
-        connection.execute(_NEW_PERSON, {"address": person, "domain": domain_in(person), "heard": now})
-        grown[domain_in(person)] += 1
-    else:
-        connection.execute(_HEARD, {"person": person, "heard": now})
+def hear(connection: Connection, persons: Iterable[str], now: datetime, grown: Counter[str]) -> None:
+    """Note that persons were heard of; new ones are counted to their domains in `grown`."""
+    heard = sorted({*persons})
+    known = {*holding.ask_among(connection, _AMONG, heard).scalars()}
+    if known:
+        holding.ask_among(connection, _HEARD_OF, sorted(known), heard=now)
+    new = [{"address": person, "domain": domain_in(person), "heard": now} for person in heard if person not in known]
+    if new:
+        connection.execute(_NEW_PERSON, new)
+        grown.update(domain_in(person) for person in heard if person not in known)
 
 
 def grow(connection: Connection, grown: Counter[str]) -> None:

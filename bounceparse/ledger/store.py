@@ -108,7 +108,7 @@ class Ledger:
 
         def work(connection: Connection) -> int:
             grown = Counter[str]()
-            hear(connection, person, moment, grown)
+            hear(connection, [person], moment, grown)
             grow(connection, grown)
             return mark_delivered(connection, person, moment, by or "told")
 
@@ -124,7 +124,7 @@ class Ledger:
             def work(connection: Connection, batch: Iterable[str] = batch) -> None:
                 grown = Counter[str]()
                 for person in batch:
-                    hear(connection, person, moment, grown)
+                    hear(connection, [person], moment, grown)
                 grow(connection, grown)
 
             self._write(work, batch)

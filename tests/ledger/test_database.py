@@ -1,0 +1,240 @@
+"""The database itself: set up, brought up to date, shared by threads and processes, gone, or not there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, text
+
+import bounceparse
+from bounceparse.ledger import Ledger, LedgerError, SetUpError, migrate, schema
+from bounceparse.ledger.connect import Database
+from bounceparse.policy import Policy
+from tests.ledger.reports import report
+
+Clock = Callable[[float], datetime]
+ANN = "ann@example.org"
+FOLDER = Path(bounceparse.__file__).parent / "ledger"
+
+
+def test_the_steps_lead_to_the_tables(url: str) -> None:
+    """What Alembic makes is what the code expects, and it can be taken away again."""
+    database = Database(url)
+    assert migrate.upgrade(database) == ""
+    assert migrate.upgrade(database) == migrate.HEAD
+    with database.reading() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": migrate.VERSIONS, "compare_type": True, "compare_server_default": False}
+        )
+        assert compare_metadata(context, schema.metadata) == []
+
+    def checks(connection: object) -> set[tuple[str, str]]:
+        from sqlalchemy import inspect
+
+        seen = inspect(connection)
+        return {(table, str(check["name"])) for table in schema.metadata.tables for check in seen.get_check_constraints(table)}  # type: ignore[union-attr]
+
+    expected = {
+        (name, str(check.name))
+        for name, table in schema.metadata.tables.items()
+        for column in table.columns
+        for check in column.constraints
+        if isinstance(check, CheckConstraint)
+    }
+    with database.reading() as connection:
+        assert checks(connection) == expected
+
+    def down(connection: object) -> None:
+        from alembic import command
+
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    database.write(down)
+    assert migrate.read_version(database) == ""
+    database.close()
+
+
+def test_the_last_step_is_the_head() -> None:
+    script = ScriptDirectory(str(migrate.FOLDER))
+    assert script.get_current_head() == migrate.HEAD
+    assert len(script.get_heads()) == 1
+
+
+def test_sqlite_sets_itself_up_and_postgresql_asks_for_it(url: str, policy: Policy) -> None:
+    ledger = Ledger(url)
+    if url.startswith("sqlite"):
+        ledger.record(report(ANN), policy)
+        assert ledger.check(ANN) is not None
+    else:
+        with pytest.raises(SetUpError, match="suppress init"):
+            ledger.check(ANN)
+        assert ledger.upgrade() == ""
+        assert ledger.check(ANN) is None
+    ledger.close()
+
+
+def test_a_newer_ledger_is_left_alone(url: str) -> None:
+    with Ledger(url) as ledger:
+        ledger.upgrade()
+        ledger._database.write(lambda connection: connection.execute(text("UPDATE bounce_version SET version_num = '9999'")))
+    with pytest.raises(SetUpError, match="newer"):
+        Ledger(url).check(ANN)
+    with pytest.raises(SetUpError, match="newer"):
+        Ledger(url).upgrade()
+
+
+def test_threads_share_a_ledger(ledger: Ledger, policy: Policy, clock: Clock) -> None:
+    troubles: list[BaseException] = []
+    mails = [report(f"p{n % 10}@d{n % 3}.example", reason="mailbox_full", message=f"<{n}@example.com>") for n in range(60)]
+
+    def work(offset: int) -> None:
+        try:
+            for n in range(60):
+                ledger.record(mails[(n + offset) % 60], policy, now=clock(0))
+                ledger.check(f"p{n}@d1.example")
+        except BaseException as error:  # noqa: BLE001
+            troubles.append(error)
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in (0, 15, 30, 45)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert troubles == []
+    events = list(ledger.events())
+    assert len(events) == 60
+    assert {event.seen for event in events} == {4}
+
+
+def _in_a_child(ledger: Ledger, policy: Policy, mails: list[bounceparse.Report]) -> None:
+    for mail in mails:
+        ledger.record(mail, policy)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_share_a_ledger(ledger: Ledger, policy: Policy, method: str) -> None:
+    mails = [report(f"p{n}@example.com") for n in range(10)]
+    ledger.record(mails[0], policy)
+    context = multiprocessing.get_context(method)
+    children = [context.Process(target=_in_a_child, args=(ledger, policy, mails)) for _ in range(2)]  # type: ignore[attr-defined]
+    for child in children:
+        child.start()
+    for mail in mails:
+        ledger.record(mail, policy)
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    assert sorted(event.seen for event in ledger.events()) == [3] * 9 + [4]
+
+
+def test_asynchronous_code_uses_a_thread(ledger: Ledger, policy: Policy) -> None:
+    async def story() -> list[bool]:
+        await asyncio.gather(*(asyncio.to_thread(ledger.record, report(f"p{n}@example.com"), policy) for n in range(10)))
+        return [await asyncio.to_thread(ledger.check, f"p{n}@example.com") is not None for n in range(11)]
+
+    assert asyncio.run(story()) == [True] * 10 + [False]
+
+
+def test_a_failure_in_the_middle_leaves_nothing(ledger: Ledger, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bounceparse.ledger import recording
+
+    def fail(*_: object) -> None:
+        raise LedgerError("no")
+
+    monkeypatch.setattr(recording.holding, "begin", fail)
+    with pytest.raises(LedgerError):
+        ledger.record(report(ANN, "bob@example.com"), policy)
+    monkeypatch.undo()
+    assert list(ledger.events()) == []
+    assert ledger.history(ANN).strikes == ()
+    assert [decision.action for decision in ledger.record(report(ANN), policy)] == ["suppress"]
+
+
+def test_in_memory(policy: Policy) -> None:
+    ledger = Ledger("sqlite://")
+    ledger.record(report(ANN), policy)
+    threads = [threading.Thread(target=ledger.record, args=(report(f"p{n}@example.com"), policy)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(ledger.suppressions())) == 9
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite:////nowhere/at/all/b.db", "no such file or directory"),
+        ("mysql://host/db", "SQLite or PostgreSQL"),
+        ("nonsense://x", "SQLite or PostgreSQL"),
+        ("://", "no database URL"),
+        ("postgresql://me:secret@127.0.0.1:1/db", "127.0.0.1"),
+    ],
+)
+def test_a_ledger_that_is_not_there_is_said_in_one_line(url: str, words: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        Ledger(url).check(ANN)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "b.db").write_bytes(b"not a database at all, but a text that is long enough to look like one" * 20)
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger(str(tmp_path / "b.db")).check(ANN)
+
+
+def test_a_server_that_comes_back_is_used_again(postgresql: str, policy: Policy) -> None:
+    import psycopg
+
+    from tests.ledger import server
+
+    with Ledger(server.create(postgresql, "comesback")) as ledger:
+        ledger.upgrade()
+        ledger.record(report(ANN), policy)
+        with psycopg.connect(postgresql.format(name="postgres"), autocommit=True) as link:
+            link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'comesback'")
+        assert ledger.check(ANN) is not None
+
+
+def test_no_text_is_put_into_sql() -> None:
+    """Placeholders only: nothing that comes from outside is ever part of a statement."""
+    import ast
+
+    for path in FOLDER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("execute", "exec_driver_sql", "text"):
+                put_together = [
+                    arg
+                    for arg in node.args
+                    if isinstance(arg, ast.JoinedStr | ast.BinOp) or (isinstance(arg, ast.Call) and "format" in ast.unparse(arg.func))
+                ]
+                named = [
+                    ast.unparse(value.value)
+                    for arg in put_together
+                    if isinstance(arg, ast.JoinedStr)
+                    for value in arg.values
+                    if isinstance(value, ast.FormattedValue)
+                ]
+                assert not put_together or set(named) <= {"PATIENCE", "VERSIONS"}, f"{path.name}:{node.lineno}"
+
+
+def test_without_sqlalchemy_one_line_says_what_to_install() -> None:
+    code = "import sys; sys.modules['sqlalchemy'] = None\nimport bounceparse.ledger"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+    assert told.stderr.splitlines()[-1] == "ImportError: the ledger needs SQLAlchemy: pip install 'bounceparse[ledger]'"
