@@ -21,6 +21,11 @@ _UTF8: Final = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _LOCAL: Final = r"(?:\"(?:[^\"\\\n]|\\.){1,64}\"|[^\s<>\"(),:;@\[\]\\|]{1,255})"
 _DOMAIN: Final = r"(?:\[[0-9A-Za-z.:]{2,60}\]|[^\s<>\"'(),:;@\[\]\\|/!?=&%#*$+`{}]{1,255})"
 _VALID: Final = re.compile(rf"{_LOCAL}@{_DOMAIN}")
+_GLUED: Final = re.compile(
+    "^.*[\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u2018-\u201f\u00ab\u00bb]"
+    "|^[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]+(?=[!-~]+@)"
+)
+"""What stands before an address without a blank where words are written so: `宛先：a@example.com`, `アドレスa@example.com`."""
 _ASCII_DOMAIN: Final = r"(?:[A-Za-z0-9_-]{1,63}\.){1,20}[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9](?![A-Za-z0-9])"
 _ANY_DOMAIN: Final = r"[A-Za-z0-9\u00a1-\uffff](?:[\w.-]{0,250}[A-Za-z0-9\u00a1-\uffff])?"
 ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@(?:{_ASCII_DOMAIN}|\[[0-9A-Fa-f.:]{{3,45}}\]|{_ANY_DOMAIN})")
@@ -37,7 +42,7 @@ def read_address(value: str) -> str:
     match = _PLAIN.fullmatch(value)
     if match is not None and value.isprintable():
         local, domain = match.groups()
-        if domain[-1] != "." and ".." not in domain and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
+        if domain[-1] != "." and ".." not in domain and local.isascii() and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
             return f"{local}@{domain.lower()}"
     return _read_odd(value[: limits.FIELD])
 
@@ -80,7 +85,8 @@ def check_address(value: str) -> str:
         match = ADDRESS.search(value)
         if match is None:
             return ""
-    local, _, domain = match[0].rpartition("@")
+    found = match[0] if match[0].isascii() else _GLUED.sub("", match[0])
+    local, _, domain = found.rpartition("@")
     domain = domain.strip(".").lower()
     local = local[5:] if local[:5].lower() == "smtp=" else local
     if local[:7].upper() in ("IMCEAEX", "IMCEAIN", "IMCEAX4", "IMCEAFA"):
@@ -94,7 +100,10 @@ def find_addresses(text: str) -> list[str]:
         return []
     if '"' not in text:  # no blank inside an address then, so the words without an @ need not be tried letter by letter
         text = " ".join([word for word in text.split() if "@" in word])
-    return [f"{local}@{domain.lower().rstrip('.-_')}" for local, _, domain in (found.rpartition("@") for found in ADDRESS.findall(text))]
+    found = ADDRESS.findall(text)
+    if not text.isascii():
+        found = [address if address.isascii() else _GLUED.sub("", address) for address in found]
+    return [f"{local}@{domain.lower().rstrip('.-_')}" for local, _, domain in (address.rpartition("@") for address in found) if local]
 
 
 def without_addresses(text: str) -> str:
