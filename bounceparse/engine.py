@@ -180,8 +180,8 @@ def _ceiling(gathered: Gathered, found: list[str]) -> Certainty:
 
 def _ignored(headers: dict[str, str]) -> frozenset[str]:
     """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
-    own = [address for name in ("from", "to", "reply-to") for address in find_addresses(headers.get(name, ""))]
-    return frozenset(address.lower() for address in own)
+    get = headers.get
+    return frozenset(find_addresses(f"{get('from', '')}\n{get('to', '')}\n{get('reply-to', '')}".lower()))
 
 
 def _domain_of(gathered: Gathered) -> str:

@@ -90,7 +90,10 @@ def read_signs(landmarks: Landmarks, headers: dict[str, str], heads: Heads, text
         for number in claimed:
             candidates[number] = max(end - start, candidates.get(number, 0))
             phrased.add(number)
-    for name in landmarks.header_names & headers.keys():
+    names = landmarks.header_names
+    for name in headers:
+        if name not in names:
+            continue
         for number in landmarks.headers[name]:
             candidates[number] = len(name) + candidates.get(number, 0)
         values = landmarks.auto_headers.get(name)

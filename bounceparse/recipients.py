@@ -196,10 +196,11 @@ def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evide
     if not spans:
         return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or printable(address_of(claim), limits.ADDRESS), (0, 0), rule),)
     found = []
-    for name, span in spans.items():
-        title, attribute = _FIELDS.get(name, ("", ""))
-        if title:
+    for name, span in zip(spans, offsets.spans(spans.values()), strict=True):
+        known = _FIELDS.get(name)
+        if known is not None:
+            title, attribute = known
             value = diagnostic if attribute == "diagnostic" else getattr(claim, attribute)
             source: Source = "transcript" if name == "text" and claim.source == "dsn" else claim.source
-            found.append(Evidence(source, title, value, offsets.span(span), rule))
+            found.append(Evidence(source, title, value, span, rule))
     return tuple(found)

@@ -76,7 +76,7 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
     if not found and domain:
         found = _find(templates, lines, first, last, domain)
     found = [(number, address, words) for number, address, words in found if address.lower() not in ignored]
-    begins = list(accumulate((len(line) + 1 for line in lines[first:last]), initial=position)) if offset >= 0 else []
+    begins = list(accumulate(map(len, lines[first:last]), initial=position)) if offset >= 0 else []  # line ends not counted
     claims: list[Claim] = []
     for index, (number, address, words) in enumerate(found):
         if dialect.more == "above":
@@ -87,7 +87,7 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
         words = " ".join(word for word in (beside, more) if word)
         claim = Claim("dialect", dialect.name, address, diagnostic=clip(words, limits.DIAGNOSTIC))
         if begins:
-            begin = offset + begins[number - first]
+            begin = offset + begins[number - first] + number - first
             claim.spans["text"] = (begin, begin + len(lines[number]))
         claims.append(claim)
     if claims:

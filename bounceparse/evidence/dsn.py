@@ -7,6 +7,7 @@ So blank lines may be missing between groups, or stand inside them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from bounceparse import limits
@@ -26,6 +27,11 @@ _FIELD: Final = re.compile(
 )
 _MESSAGE_FIELDS: Final = frozenset({"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"})
 _RECIPIENT_FIELDS: Final = frozenset({"final-recipient", "original-recipient", "recipient"})
+_USUAL: Final = {
+    name: name.lower()
+    for name in ("Final-Recipient", "Original-Recipient", "Action", "Status", "Remote-MTA", "Reporting-MTA", "Arrival-Date", "Last-Attempt-Date")
+}
+"""Names as they are usually spelt: looking one up is faster than lowering it and hashing it anew."""
 _ACTIONS: Final = {
     "failed": "failed",
     "failure": "failed",
@@ -69,11 +75,11 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
     for match in _FIELD.finditer(text):
         name, value, diagnostic = match.groups()
         if diagnostic is None:
-            name = name.lower()
+            name = _USUAL.get(name) or name.lower()
             if name in _MESSAGE_FIELDS:
                 fields.setdefault(name, value)
                 continue
-            if name in group or (name in _RECIPIENT_FIELDS and _is_full(group) and "\n\n" in text[last : match.start() + 1]):
+            if name in group or (group and name in _RECIPIENT_FIELDS and _is_full(group) and "\n\n" in text[last : match.start() + 1]):
                 claims.append(_claim(group, spans, rule))
                 if len(claims) >= limits.RECIPIENTS:
                     return claims
@@ -153,6 +159,7 @@ def _read_diagnostic(value: str) -> str:
     return clip(value.strip(), limits.DIAGNOSTIC)
 
 
+@lru_cache(maxsize=1_024)  # one host reports all the failures of a day, about a few big ones
 def read_mta(value: str) -> str:
     """Return the host name of an MTA-name field in lower case: without its type, comments and brackets (RFC 3464 2.1.2)."""
     name = value.rpartition(";")[2] if ";" in value[:20] else value

@@ -48,9 +48,9 @@ def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
     """Return what the header of a returned message says; `wanted` are the names of further fields to keep, as asked for by the caller."""
     stop = block.find("\n\n", 1)
     block = block[: min(stop, limits.TEXT) + 1 if stop > 0 else limits.TEXT]
-    fields: dict[str, str] = {}
-    for name, value in _FIELD.findall("\n" + block):
-        fields.setdefault(name.lower(), value)
+    found = _FIELD.findall("\n" + block)
+    found.reverse()  # so that the first of several wins
+    fields = {name.lower(): value for name, value in found}
     headers = {}
     if wanted:
         every = read_fields(block)
