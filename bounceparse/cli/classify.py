@@ -18,6 +18,7 @@ from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
 from bounceparse.intake.eml import Read
 from bounceparse.intake.files import stdin_reader
+from bounceparse.intake.follow import Follower
 from bounceparse.intake.logs import ColumnError, Format, Said, read_replies
 from bounceparse.model import Kind, Report, Result, Verdict
 from bounceparse.output.table import Table
@@ -46,6 +47,7 @@ _KINDS: Final[dict[str, Kind]] = {
     show_default=True,
     help="What the input is: a reply a line, a log, or CSV.",
 )
+@click.option("--follow", is_flag=True, help="Go on with what is added to FILE, through rotation, until Ctrl-C.")
 @rules_option
 @record_options
 @click.pass_context
@@ -53,6 +55,7 @@ def command(
     ctx: click.Context,
     file: str | None,
     form: Format,
+    follow: bool,
     rules: tuple[str, ...],
     format: str,
     output: str | None,
@@ -63,6 +66,9 @@ def command(
 
     With --input postfix or exim the deliveries of a log are read, and other lines passed over; with csv the column named diagnostic, reply, response
     or message, and recipient or email beside it.
+
+    \b
+    bounceparse classify --input postfix --follow /var/log/mail.log
     """
     state = state_of(ctx)
     if file is None and sys.stdin.isatty():
@@ -72,7 +78,9 @@ def command(
     check_format(format, fields, theirs)
     select = Select(vocabulary=None if format == SISIMAI else theirs)
     name = file or "-"
-    read = _open(name)
+    if follow and name == "-":
+        raise click.UsageError("--follow needs the name of a file; what comes through a pipe is read as it comes", ctx)
+    read = _open(name, follow)
     title = "standard input" if name == "-" else name
     count = 0
     with open_sink(output, state.no_colour) as sink:
@@ -125,10 +133,12 @@ class Lines:
             yield rest
 
 
-def _open(name: str) -> Read:
+def _open(name: str, follow: bool) -> Read:
     if name == "-":
         return stdin_reader()
     try:
+        if follow:
+            return Follower(name).read
         return open(name, "rb", buffering=0).read  # noqa: PTH123  # open until the end of the command
     except FileNotFoundError:
         raise Stop(NO_INPUT, f"no such file: {name}") from None
