@@ -15,6 +15,7 @@ from typing import Final, Literal
 from bounceparse.model import Decision, Held, History, Kind, Proof, ProofLevel, Recipient, Report, Result, Scope, Strike, Verdict
 from bounceparse.policy import EVENTS, NETWORK, Line, Policy
 from bounceparse.tables import load_tables
+from bounceparse.text import squeeze
 
 Event = Literal["failure", "delay", "delivered", "complaint", "unsubscribe", "other"]
 
@@ -132,7 +133,7 @@ class _Case:
         if not self.address:
             return self.make("record", f"The report does not say whom it is about: {_lower(_meaning(self.reason))}")
         line = self.line
-        if line is None or not line.strikes:
+        if line is None or not line.strikes or not self.is_said(line):
             return self.make("record", f"Mail to {who} failed, and the policy never stops for this: {_lower(_meaning(self.reason))}")
         return self.strike(line)
 
@@ -148,6 +149,13 @@ class _Case:
         if verdict.bounce == "hard" or verdict.reason == "mailbox_full":
             return True
         return verdict.reason == "mailbox_rejects" and (self.recipient.reply_code or self.recipient.status)[:1] == "5"
+
+    def is_said(self, line: Line) -> bool:
+        """Say whether the reply, or the rule that read it, holds one of the words that a line asks for."""
+        if not line.said:
+            return True
+        text = squeeze(f"{self.recipient.diagnostic} {self.verdict.rule}")
+        return any(words.rstrip() in text for words in line.said)  # words may go on: "group", "groups"
 
     def strike(self, line: Line) -> Decision:
         """Return the decision on an event that counts: is it believed, are the strikes reached, and is its domain in a storm?"""

@@ -49,6 +49,7 @@ class Line(Struct, frozen=True):
     expires: timedelta = _NEVER  # how long the suppression holds; zero: for good
     scope: Scope = "everywhere"
     proof: ProofLevel | Literal["auto"] = "auto"
+    said: tuple[str, ...] = ()  # counts only where the reply says one of these, squeezed; (): whatever it says
 
 
 class Storm(Struct, frozen=True):
@@ -78,8 +79,8 @@ class Policy(Struct, frozen=True):
         """Return the policy of a TOML file.
 
         The file holds `[line.NAME]` tables in the shape of the presets in `data/policies`; with `base = "default"` it begins with the lines of that
-        preset, and its own take their reasons over. Raises `tables.TableError` with file, line, what is wrong and how to mend it, OSError when
-        the file cannot be read.
+        preset: what a `[line.NAME]` of the same name does not say stays, and other lines take their reasons over. Raises `tables.TableError` with
+        file, line, what is wrong and how to mend it, OSError when the file cannot be read.
         """
         return _read(Source(str(path)))
 
@@ -110,7 +111,8 @@ def _read(source: Source) -> Policy:
     if base and base == source.stem and source.file.startswith("policies/"):
         raise top.error(f"the base {base!r} is this policy itself", "take the line away", "base")
     given = _preset(base) if base else Policy("", "", ())
-    lines = [_read_line(table, name, reasons) for name, table in _line_tables(source, top)]
+    known = {line.name: line for line in given.lines}
+    lines = [_read_line(table, name, reasons, known.get(name)) for name, table in _line_tables(source, top)]
     owners: dict[str, str] = {}
     for line in lines:
         for reason in line.reasons:
@@ -151,8 +153,9 @@ def _line_tables(source: Source, top: Table) -> list[tuple[str, Table]]:
     return found
 
 
-def _read_line(table: Table, name: str, reasons: dict[str, Reason]) -> Line:
-    named = table.texts("reasons") or ((name,) if name in reasons or name in EVENTS else ())
+def _read_line(table: Table, name: str, reasons: dict[str, Reason], given: Line | None) -> Line:
+    """Return a line; what it does not say is that of `given`, the line of the base with the same name."""
+    named = table.texts("reasons") or (given.reasons if given is not None else (name,) if name in reasons or name in EVENTS else ())
     if not named:
         raise table.error(f"{table.what} names no reason", 'add reasons = ["…"]')
     for reason in named:
@@ -166,18 +169,21 @@ def _read_line(table: Table, name: str, reasons: dict[str, Reason]) -> Line:
             raise table.error(
                 f"{reason} is {blamed} fault, and only the recipient's may end in suppression", "take it out of the line", f'"{reason}"'
             )
-    if "strikes" not in table.values:
-        raise table.error(f"{table.what} has no strikes", "add strikes = 1, or 0 for never")
+    if given is None:
+        if "strikes" not in table.values:
+            raise table.error(f"{table.what} has no strikes", "add strikes = 1, or 0 for never")
+        given = Line(name, named, 1)
     line = Line(
         name,
         tuple(dict.fromkeys(named)),
-        _count(table, "strikes", 0),
-        _count(table, "days", 1),
-        _span(table, "within", _NEVER),
-        _span(table, "apart", _NEVER),
-        _span(table, "expires", _NEVER),
-        table.choice("scope", _SCOPES, "everywhere"),
-        table.choice("proof", _LEVELS, "auto"),
+        _count(table, "strikes", 0, given.strikes),
+        _count(table, "days", 1, given.days),
+        _span(table, "within", given.within),
+        _span(table, "apart", given.apart),
+        _span(table, "expires", given.expires),
+        table.choice("scope", _SCOPES, given.scope),
+        table.choice("proof", _LEVELS, given.proof),
+        table.literals("said") or given.said,
     )
     table.done()
     _check_reach(table, line)

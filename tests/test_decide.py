@@ -64,8 +64,8 @@ def feed(said: Verdict, days: Iterable[int], policy: Policy = DEFAULT, kind: Any
 # Which reason ends where: the first report, and the thirtieth on as many days.
 
 FIRST = {
-    **dict.fromkeys(("user_unknown", "mailbox_moved", "null_mx", "suppressed", "mailbox_rejects"), "suppress"),
-    **dict.fromkeys(("domain_unknown", "mailbox_disabled", "mailbox_full"), "record"),
+    **dict.fromkeys(("user_unknown", "mailbox_moved", "null_mx", "suppressed"), "suppress"),
+    **dict.fromkeys(("domain_unknown", "mailbox_disabled", "mailbox_full", "mailbox_rejects"), "record"),
     **dict.fromkeys(NETWORK, "record"),
     **dict.fromkeys(("auth_failure", "blocklisted", "no_ptr", "rate_limited", "too_many_connections", "relay_denied", "sender_rejected"), "alert"),
     **dict.fromkeys(("reputation", "policy", "syntax", "spam", "virus", "content_rejected", "message_too_large", "not_rfc_compliant"), "alert"),
@@ -74,7 +74,7 @@ FIRST = {
     **dict.fromkeys(("auto_reply", "feedback_complaint"), "ignore"),  # events that come as kinds of their own, see below
 }
 ENDS_IN_SUPPRESSION = {
-    *("user_unknown", "mailbox_moved", "null_mx", "suppressed", "mailbox_rejects", "domain_unknown", "mailbox_disabled", "mailbox_full"),
+    *("user_unknown", "mailbox_moved", "null_mx", "suppressed", "domain_unknown", "mailbox_disabled", "mailbox_full"),
     *NETWORK,
 }
 
@@ -111,11 +111,26 @@ def test_an_address_that_cannot_be_written() -> None:
     assert "no address can be" in ask(verdict("syntax", fault="recipient")).because
 
 
-def test_a_group_that_takes_mail_from_members() -> None:
-    final = ask(verdict("mailbox_rejects"))
-    assert (final.action, final.scope, final.until) == ("suppress", "list", NOW + 365 * DAY)
-    for late in (recipient(reply_code="450", status="4.7.1"), recipient(reply_code="", status="")):
-        assert ask(verdict("mailbox_rejects"), who=late).action == "record"
+@pytest.mark.parametrize(
+    ("diagnostic", "rule", "action"),
+    [
+        ("550 5.7.1 You may not have permission to post messages to the group", "phrase:en/mailbox-rejects", "suppress"),
+        ("554 list accepts mail of subscribers only", "phrase:en/mailbox-rejects", "suppress"),
+        ("550 5.7.1 authentication required", "provider:microsoft/RESOLVER.RST.AuthRequired", "suppress"),
+        ("550 Nur Mitglieder dürfen schreiben", "phrase:de/mailbox-rejects", "suppress"),
+        ("550 5.7.1 I do not want to receive mail from you", "phrase:en/mailbox-rejects", "record"),
+        ("550 rejected by user rules", "phrase:en/mailbox-rejects", "record"),
+        ("", "status:5.7.2", "record"),
+    ],
+)
+def test_a_group_that_takes_mail_from_members(diagnostic: str, rule: str, action: str) -> None:
+    said = verdict("mailbox_rejects", rule=rule)
+    final = ask(said, who=recipient(diagnostic=diagnostic))
+    assert final.action == action
+    if action == "suppress":
+        assert (final.scope, final.until) == ("list", NOW + 365 * DAY)
+        for late in (recipient(reply_code="450", status="4.7.1"), recipient(reply_code="", status="")):
+            assert ask(said, who=replace(late, diagnostic=diagnostic)).action == "record"
 
 
 @pytest.mark.parametrize("fault", ["sender", "message", "receiver", "network", "unknown"])

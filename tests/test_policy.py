@@ -78,6 +78,7 @@ def test_a_file_may_begin_with_a_preset(tmp_path: Path) -> None:
     assert policy.line_of("mailbox_full").strikes == 0  # type: ignore[union-attr]
     assert policy.line_of("mailbox_moved").strikes == 2  # type: ignore[union-attr]
     assert policy.line_of("user_unknown").reasons == ("user_unknown", "syntax", "null_mx")  # type: ignore[union-attr]
+    assert policy.line_of("mailbox_full").expires == 90 * DAY, "what it does not say stays"  # type: ignore[union-attr]
     assert policy.line_of("domain_unknown") == Policy.preset("default").line_of("domain_unknown")
 
 
@@ -96,6 +97,7 @@ def test_a_file_may_begin_with_a_preset(tmp_path: Path) -> None:
         ('[line.user_unknown]\nstrikes = 1\nscope = "world"', 3, "scope 'world'", "everywhere, list, sender, domain"),
         ('[line.user_unknown]\nstrikes = 1\nscope = "domain"', 3, "nothing about its domain", "domain_unknown and null_mx"),
         ('[line.user_unknown]\nstrikes = 1\nproof = "contradicted"', 3, "proof 'contradicted'", "auto, claimed, matched, proven"),
+        ("[line.user_unknown]\nstrikes = 1\nsaid = 'a ... b'", 3, "three dots", "write …"),
         ("[line.user_unknown]\nstrikes = 1\nwithn = '2d'", 3, "unknown key 'withn'", "did you mean 'within'"),
         ("[line.mailbox_full]\nstrikes = 2\ndays = 3", 3, "2 strikes cannot fall on 3 days", "days = 2"),
         ('[line.mailbox_full]\nstrikes = 5\nwithin = "2d"', 3, "never fall within 2 days", "longer"),
