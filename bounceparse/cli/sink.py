@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
-from bounceparse.cli.exits import CANNOT_CREATE, Stop, Whole
+from bounceparse.cli.exits import Whole
+from bounceparse.cli.files import whole_file
 from bounceparse.output.terminal import Terminal, look_at
 
 BLOCK: Final = 1 << 16  # bytes held back before they are written
@@ -70,17 +71,13 @@ class Sink:
 
 @contextmanager
 def open_sink(path: str | None, no_colour: bool) -> Iterator[Sink]:
-    """Open standard output, or the file of -o; raises Stop when it cannot be created."""
+    """Open standard output, or the file of -o, which takes its place when all is written; raises Stop when it cannot be created."""
     if path is None or path == "-":
         sink = Sink(sys.stdout.buffer, look_at(sys.stdout, no_colour))
         with sink.opened():
             yield sink
         return
-    try:
-        file = open(path, "wb", buffering=0)  # noqa: PTH123, SIM115  # closed below; pathlib costs more to load than the command to run
-    except OSError as error:
-        raise Stop(CANNOT_CREATE, f"cannot create {path}: {(error.strerror or str(error)).lower()}") from None
-    with file:
+    with whole_file(path) as file:
         sink = Sink(file, Terminal())
         with sink.opened():
             yield sink

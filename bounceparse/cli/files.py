@@ -1,0 +1,75 @@
+"""Files that are whole or not there: what is written stands beside its place until it is done, and then takes it in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from bounceparse.cli.exits import CANNOT_CREATE, Stop
+
+PART = ".part"
+
+
+def cannot_create(path: str, error: OSError) -> Stop:
+    """Return the end of a command that cannot write `path`."""
+    return Stop(CANNOT_CREATE, f"cannot create {path}: {(error.strerror or str(error)).lower()}")
+
+
+def is_special(path: str) -> bool:
+    """Whether `path` is a pipe, device or socket, which is written to and not replaced."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+@contextmanager
+def whole_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when this ends well, with the mode of the one it replaces. Raises Stop when it cannot be created.
+
+    After Ctrl-C what was written is kept as `path`.part; after any other error it is removed. `path` itself is not touched then.
+    """
+    if is_special(path):
+        try:
+            file = open(path, "wb", buffering=0)  # noqa: PTH123, SIM115
+        except OSError as error:
+            raise cannot_create(path, error) from None
+        with file:
+            yield file
+        return
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    beside = os.path.join(folder, f".{name}.{os.getpid()}{PART}")  # noqa: PTH118
+    try:
+        file = open(beside, "wb", buffering=0)  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise cannot_create(path, error) from None
+    kept = ""
+    try:
+        with file:
+            with contextlib.suppress(OSError):
+                shutil.copymode(target, beside)
+            yield file
+            os.fsync(file.fileno())
+        put(beside, target)
+        beside = ""
+    except KeyboardInterrupt:
+        kept = target + PART
+        raise
+    finally:
+        if beside:
+            with contextlib.suppress(OSError):
+                os.replace(beside, kept) if kept else os.unlink(beside)  # noqa: PTH105, PTH108
+
+
+def put(beside: str, path: str) -> None:
+    """Put the finished file or folder `beside` in the place of `path`. Raises Stop when it cannot."""
+    try:
+        os.replace(beside, path)  # noqa: PTH105
+    except OSError as error:
+        raise cannot_create(path, error) from None
