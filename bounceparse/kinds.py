@@ -25,7 +25,9 @@ _CLIENT: Final = re.compile(
 )
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
-    r"^>|^-{3,} ?(?:Original Message|Urspr|Message d)|(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
+    r"^>|^-{3,} ?(?:Origin|Urspr|Message d|Oorspr|Mensaje orig|Messaggio orig|Mensagem orig|Wiadomo|Oprind|Opprin|Alkuper|P\S{1,2}vodn|Eredeti|"
+    r"Orijinal|Forwarded|Weitergel|Исходн|Пересл|元の|原|转发|轉寄|원본|전달)|"
+    r"(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
 )
 _DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?master)|microsoftexchange329\w+)\\?@", re.I)
 _YOUR_MAIL: Final = re.compile(

@@ -141,11 +141,14 @@ _DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245
 _DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--", "< ", "> ", ": <", ":<")
 _DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
+_MAILTO: Final = re.compile(r"<?mailto:?|\(\)|<>")
+_SENTENCE_LEAST: Final = 20  # characters of a line that can be a sentence about an address
 _REASON_LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery |technical )*(?:reason|cause|error|"
     r"diagnostic[ -]?(?:code|information)?|response|details?(?: of (?:temporary|permanent) failure)?|"
     r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
-    r"(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
+    r"(?: (?:given|returned|reported))?(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|"
+    r"grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
     r"[ \t]*[:=\uff1a][ \t]*(.*)$",
     re.I,
 )
@@ -295,7 +298,8 @@ def _claim(
         if _is_no_reason(words):
             words = inline() or _labelled(lines) or words
         elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
-            words = inline() or words
+            own = _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,-*\"'") if entry.shape == "sentence" else ""
+            words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST else words)
     words = words or without_addresses(lines[entry.line]).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
