@@ -14,16 +14,21 @@ if TYPE_CHECKING:
     from bounceparse.batch import read
     from bounceparse.engine import Engine, parse
     from bounceparse.intake import UnreadableError
-    from bounceparse.model import Evidence, Original, Recipient, Report, Result, Verdict
+    from bounceparse.model import Decision, Evidence, Original, Proof, Recipient, Report, Result, Verdict
+    from bounceparse.policy import Policy
     from bounceparse.record import Record, records
     from bounceparse.tables import TableError
+    from bounceparse.verp import Verp
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Decision",
     "Engine",
     "Evidence",
     "Original",
+    "Policy",
+    "Proof",
     "Recipient",
     "Record",
     "Report",
@@ -31,6 +36,7 @@ __all__ = [
     "TableError",
     "UnreadableError",
     "Verdict",
+    "Verp",
     "classify",
     "parse",
     "read",
@@ -38,9 +44,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Decision": "model",
     "Engine": "engine",
     "Evidence": "model",
     "Original": "model",
+    "Policy": "policy",
+    "Proof": "model",
     "Recipient": "model",
     "Record": "record",
     "Report": "model",
@@ -48,6 +57,7 @@ _HOMES = {
     "TableError": "tables",
     "UnreadableError": "intake",
     "Verdict": "model",
+    "Verp": "verp",
     "parse": "engine",
     "read": "batch",
     "records": "record",
