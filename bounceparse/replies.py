@@ -15,7 +15,7 @@ from ahocorasick_rs import AhoCorasick
 _LOCAL: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-"
 _DOMAIN: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 _WIDE_ADDRESS: Final = re.compile(r"(?<![\w.+=/-])[\w.!#$%&'*+/=?^{|}~-]++@[\w.-]*")
-_URL: Final = re.compile(r"(?:https?:/{1,2}|\bwww\.)[^\s<>\"'|]+", re.I)
+_URL: Final = re.compile(r"([hHwW](?:(?<=[hH])[tT]{2}[pP][sS]?:/{1,2}|(?<=\b[wW])[wW]{2}\.)[^\s<>\"'|]+)")  # begins with a set, so it is found fast
 
 # A reply code where a reply can stand: at the start, after a mark that ends an introduction, or right before an enhanced status code of its class.
 _CODE: Final = re.compile(
@@ -139,9 +139,9 @@ def mask(text: str) -> tuple[str, str]:
     if "@" in text:
         text = _without_addresses(text)
     if "//" in text or "ww." in text:
-        links = _URL.findall(text)
-        if links:
-            return _URL.sub(" ", text), " ".join(links)
+        pieces = _URL.split(text)
+        if len(pieces) > 1:
+            return " ".join(pieces[::2]), " ".join(pieces[1::2])
     return text, ""
 
 

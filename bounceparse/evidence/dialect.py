@@ -20,7 +20,7 @@ from bounceparse.model import Claim
 from bounceparse.replies import read_reply
 from bounceparse.tables import Dialect
 from bounceparse.text import clip
-from bounceparse.wire.address import ADDRESS, check_address
+from bounceparse.wire.address import check_address, without_addresses
 
 _CAPTURES: Final = {
     "address": r"(?:mailto:|smtp:)?([^\s<>\"(),;\[\]]{1,320}?)",
@@ -83,7 +83,7 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
             more = _between(lines, found[index - 1][0] + 1 if index else first, number) or (claims[-1].diagnostic if claims else "")
         else:
             more = _MORE[dialect.more](lines, number + 1, found[index + 1][0] if index + 1 < len(found) else last)
-        beside = words or ADDRESS.sub("", lines[number]).strip(" \t<>:;,.-*\"'[]()")
+        beside = words or without_addresses(lines[number]).strip(" \t<>:;,.-*\"'[]()")
         words = " ".join(word for word in (beside, more) if word)
         claim = Claim("dialect", dialect.name, address, diagnostic=clip(words, limits.DIAGNOSTIC))
         if begins:

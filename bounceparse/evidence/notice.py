@@ -137,8 +137,9 @@ _COLON: Final = re.compile("[:=\uff1a]")
 # Patterns that begin with a set of characters are found many times as fast as those that begin by looking back, so these look back behind it.
 _REPLY: Final = re.compile(r"[45](?<![\d.].)(?:\d\d[ \t-]|\.\d{1,3}\.\d{1,3}(?![\d.]))")
 _INLINE: Final = re.compile(r"[45](?<![\w.-].)\d\d(?:[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] \d\d\d) [A-Za-z<])")
-_DIALOGUE: Final = re.compile(r"(?:>>>|<<<|-->|<--|(?<!\S)[<>] (?:RCPT|MAIL|[245]\d\d)|(?<!after )\bRCPT TO: ?<)", re.I)
-_DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--", "< ", "> ", ": <", ":<")
+_DIALOGUE: Final = re.compile(r"[<>](?<!\S.) (?i:RCPT|MAIL|[245]\d\d)")
+_RCPT: Final = re.compile(r"(?<!after )\bRCPT TO: ?<", re.I)
+_DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--")
 _DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _MAILTO: Final = re.compile(r"<?mailto:?|\(\)|<>")
@@ -320,8 +321,10 @@ def _claim(
 
 
 def _quotes_dialogue(words: str) -> bool:
-    """Say whether words quote what client and server said; the pattern is tried only where one of its marks stands."""
-    return any(map(words.__contains__, _DIALOGUE_MARKS)) and _DIALOGUE.search(words) is not None
+    """Say whether words quote what client and server said."""
+    if any(map(words.__contains__, _DIALOGUE_MARKS)) or _DIALOGUE.search(words) is not None:
+        return True
+    return "rcpt to:" in words.lower() and _RCPT.search(words) is not None
 
 
 def _is_no_reason(words: str) -> bool:

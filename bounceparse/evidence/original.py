@@ -12,7 +12,7 @@ from bounceparse.wire.headers import decode_field, read_fields, unfold
 
 _FIELD: Final = re.compile(r"\n(?-i:(?=[MmFfSsDdLl]))(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
 _SEPARATOR: Final = re.compile(
-    r"\n[ \t>]{0,4}(?=[-=_*+|\[aicefobhmtu\u0400-\uffff])(?:"
+    r"\n[ \t>]{0,4}(?-i:(?=[-=_*+|\[aicefobhmtuAICEFOBHMTU\u0400-\uffff][-=_*+|<hrlontea HRLONTEA\u0400-\uffff]))(?:"  # what no line begins with else
     r"[-=_*+|]{2,}+[ \t\[|]{0,4}(?:below (?:this|the next) line|this is a copy|original (?:message|mail)|unsent message|no message was collected|"
     r"message (?:body|header|text)|returned m|copy of|the header (?:of|and)|(?:the )?body of the message|start of returned|mail info|message follows|"
     r"forwarded message|headers? follow|your (?:message|mail)|included is a copy)[^\n]{0,80}|"

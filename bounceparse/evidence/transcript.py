@@ -16,10 +16,11 @@ from bounceparse.text import clip
 from bounceparse.wire.address import find_addresses
 
 _CLIENT: Final = re.compile(
-    r"(?:^[ \t]*+(?:>>>|-->|--&gt;|SMTP>>|>(?= ?(?:RCPT|MAIL|DATA|EHLO|HELO))|sent:?(?: <<<)?)|\bsent:)[ \t]*+"
+    r"[ \t]*+(?:>>>|-->|--&gt;|SMTP>>|>(?= ?(?:RCPT|MAIL|DATA|EHLO|HELO))|sent:?(?: <<<)?)[ \t]*+"
     r"(RCPT TO|MAIL FROM|DATA|EHLO|HELO|STARTTLS|QUIT|\.(?=[ \t]*$))[: ]?(.*)",
     re.I,
 )
+_SENT: Final = re.compile(r"\bsent:[ \t]*+(RCPT TO|MAIL FROM|DATA|EHLO|HELO|STARTTLS|QUIT|\.(?=[ \t]*$))[: ]?(.*)", re.I)
 _BARE_CLIENT: Final = re.compile(r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*+(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I)
 _SERVER: Final = re.compile(
     r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{8,40}[ \t])?(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
@@ -62,18 +63,19 @@ def read_transcript(lines: list[str]) -> list[Answer]:
     phase, recipient = "", ""
     whole = "\n".join(lines).lower()
     dialogue = any(map(whole.__contains__, _DIALOGUE))
-    if not dialogue and _CODE.search(whole) is None:
+    coded = _lines_with_codes(whole)
+    if not dialogue and not coded:
         return replies
     lowered = whole.split("\n")
     for number, line in enumerate(lines):
         if dialogue and any(map(lowered[number].__contains__, _CLIENT_MARKS)):
-            client = _CLIENT.search(line) or _BARE_CLIENT.match(line)
+            client = _client_line(line) or _BARE_CLIENT.match(line)
             if client is not None:
                 phase = _PHASES[client[1].upper()]
                 named = find_addresses(client[2])
                 recipient = named[-1] if phase == "RCPT" and named else ""
                 continue
-        server = _SERVER.match(line) if _CODE.search(line) is not None else None
+        server = _SERVER.match(line) if number in coded else None
         if server is None:
             continue
         text, code = server[1].strip(), server[2]
@@ -100,13 +102,30 @@ def read_transcript(lines: list[str]) -> list[Answer]:
     return replies
 
 
+def _lines_with_codes(text: str) -> set[int]:
+    """Return the numbers of the lines with what may be a reply code: one pass over all lines costs less than a search in each."""
+    found: set[int] = set()
+    number = last = 0
+    for match in _CODE.finditer(text):
+        start = match.start()
+        number += text.count("\n", last, start)
+        last = start
+        found.add(number)
+    return found
+
+
+def _client_line(line: str) -> re.Match[str] | None:
+    """Return the match of a line that a client said: at its start, or behind `sent:` anywhere."""
+    return _CLIENT.match(line) or (_SENT.search(line) if "ent:" in line or "ENT:" in line else None)
+
+
 def _take_continuation(reply: Answer, lines: list[str]) -> None:
     """Add the lines that carry on a reply: those further in, or, for one that is set in itself, those as far in."""
     indent = len(lines[reply.last]) - len(lines[reply.last].lstrip())
     least = indent if indent >= 3 else indent + 1
     for line in lines[reply.last + 1 : reply.last + 8]:
         text = line.strip()
-        if not text or len(line) - len(line.lstrip()) < least or _SERVER.match(line) is not None or _CLIENT.search(line) is not None:
+        if not text or len(line) - len(line.lstrip()) < least or _SERVER.match(line) is not None or _client_line(line) is not None:
             return
         reply.text = clip(f"{reply.text} {text}", limits.DIAGNOSTIC)
         reply.last += 1

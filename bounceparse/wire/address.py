@@ -10,7 +10,7 @@ from typing import Final
 
 from bounceparse import limits
 
-_PLAIN: Final = re.compile(r"[ \t]*(?:[A-Za-z0-9/-]+[ \t]*;[ \t]*)?<?([^\s<>\"(),:;@\\\[\]]+)@([A-Za-z0-9._-]+\.[A-Za-z0-9-]+)>?[ \t]*")
+_PLAIN: Final = re.compile(r"[ \t]*+(?:[A-Za-z0-9/-]++[ \t]*+;[ \t]*+)?<?([!#-'*+./0-9=?A-Z^_`a-z{|}~-]++)@([A-Za-z0-9._-]++)>?[ \t]*+")
 _TYPE: Final = re.compile(r"\s*(?:rfc/?822|utf-?8|x400|x500|unknown|local|smtp|internet|x-[a-z-]+)\s*;\s*", re.I)
 _FOLD: Final = re.compile(r"\n[ \t]*")
 _ANGLE: Final = re.compile(r"<([^<>]*)>")
@@ -30,7 +30,6 @@ _ASCII_DOMAIN: Final = r"(?:[A-Za-z0-9_-]{1,63}\.){1,20}[A-Za-z][A-Za-z0-9-]{0,6
 _ANY_DOMAIN: Final = r"[A-Za-z0-9\u00a1-\uffff](?:[\w.-]{0,250}[A-Za-z0-9\u00a1-\uffff])?"
 ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@(?:{_ASCII_DOMAIN}|\[[0-9A-Fa-f.:]{{3,45}}\]|{_ANY_DOMAIN})")
 """Finds addresses in running text; the domain may lack a dot (`user@localhost`)."""
-_WORDS: Final = re.compile(r"\S+")
 
 
 def read_address(value: str) -> str:
@@ -42,7 +41,7 @@ def read_address(value: str) -> str:
     match = _PLAIN.fullmatch(value)
     if match is not None and value.isprintable():
         local, domain = match.groups()
-        if domain[-1] != "." and ".." not in domain and local.isascii() and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
+        if "." in domain and domain[-1] not in "._" and ".." not in domain and local.isascii() and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
             return f"{local}@{domain.lower()}"
     return _read_odd(value[: limits.FIELD])
 
@@ -108,13 +107,14 @@ def find_addresses(text: str) -> list[str]:
 
 def without_addresses(text: str) -> str:
     """Return running text with its addresses cut out."""
-    if "@" not in text or '"' in text or len(text) < 60:
+    if "@" not in text or '"' in text:
         return ADDRESS.sub("", text)
-    return _WORDS.sub(_without_address, text)
-
-
-def _without_address(match: re.Match[str]) -> str:
-    return ADDRESS.sub("", match[0]) if "@" in match[0] else match[0]
+    kept: list[str] = []
+    for word in text.split():
+        if "@" in word:
+            before, _, text = text.partition(word)
+            kept += (before, ADDRESS.sub("", word))
+    return "".join(kept) + text
 
 
 def _codepoint(match: re.Match[str]) -> str:
