@@ -153,14 +153,19 @@ class Pipeline:
 
 
 def spool_beside(database: str) -> Path:
-    """Return the spool of a ledger that names none: beside an SQLite file, else in the folder for the state of services or of this user."""
+    """Return the spool of a ledger that names none: beside an SQLite file, else in the folder for the state of services or of this user.
+
+    That folder is made when it is missing; raises OSError when it cannot be.
+    """
     path = database.partition("://")[2].partition("?")[0] if "://" in database else database
     if "://" not in database or database.startswith("sqlite"):
         path = path.removeprefix("/") if "://" in database else path
         if path and path != ":memory:":
             return Path(f"{path}.spool")
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(given) / "spool" if given else Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "bounceparse" / "spool"
+    folder = Path(given or Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "bounceparse")
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    return folder / "spool"
 
 
 def _words(error: BaseException) -> str:

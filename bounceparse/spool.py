@@ -43,7 +43,7 @@ class Spool:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, exist_ok=True)
 
     def claim(self, raw: bytes, origin: str = "", envelope: Sequence[str] = ()) -> Claim:
         """Return a claim on a message, whose bytes are on disk then."""

@@ -40,6 +40,11 @@ SETTINGS: Final = (
     Setting("vocabulary", "text", "another system's names for the reasons", ""),
     Setting("verp", "text", "what your return paths look like", ""),
     Setting("secret_file", "text", "the file with the keys of return paths", ""),
+    Setting("ledger", "text", "where events and suppressions are kept: a file of SQLite, or postgresql://user@host/name", ""),
+    Setting("policy", "text", "how many strikes end in suppression: a preset or a file", "default"),
+    Setting("spool", "text", "where messages are while they are worked on", ""),
+    Setting("others", "text", "the Maildir for mail that is no bounce", ""),
+    Setting("drop_others", "switch", "keep no mail that is no bounce", False),
     Setting("no_color", "switch", "no colours on a terminal", False),
     Setting("quiet", "switch", "no remarks on standard error", False),
     Setting("verbose", "switch", "more remarks on standard error", False),
@@ -80,6 +85,11 @@ def load_config(path: str) -> dict[str, Any]:
     folder = Path(path).parent
     if "rules" in found:
         found["rules"] = [str(folder / rule) for rule in found["rules"]]
+    for name in ("ledger", "spool", "others"):
+        if found.get(name) and "://" not in found[name]:
+            found[name] = str(folder / found[name])
+    if found.get("policy", "").endswith(".toml"):
+        found["policy"] = str(folder / found["policy"])
     if "secret_file" in found:
         found["secret_file"] = str(folder / found["secret_file"])
     if "jobs" in found:

@@ -98,7 +98,7 @@ def test_a_report_that_cannot_be_recorded_goes_into_quarantine(pipeline: Pipelin
 
 
 def test_a_ledger_that_is_away_leaves_the_message_where_it_is(tmp_path: Path) -> None:
-    pipeline = Pipeline(Ledger(str(tmp_path / "no/such/folder/bounces.db")), POLICY, default_engine(), tmp_path / "spool")
+    pipeline = Pipeline(Ledger(str(tmp_path / "nowhere/bounces.db")), POLICY, default_engine(), tmp_path / "spool")
     with pytest.raises(UnstoredError):
         pipeline.take(bounce("a@example.com"))
     assert in_spool(pipeline) == []
@@ -215,9 +215,9 @@ def test_kill_nine_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> Non
     assert len(last) <= 1
 
 
-def test_the_spool_is_beside_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/bounceparse")
+def test_the_spool_is_beside_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     assert spool_beside("a/bounces.db") == Path("a/bounces.db.spool")
     assert spool_beside("sqlite:///a/bounces.db?x=1") == Path("a/bounces.db.spool")
     assert spool_beside("sqlite:////var/a.db") == Path("/var/a.db.spool")
-    assert spool_beside("postgresql://host/name") == Path("/var/lib/bounceparse/spool")
+    assert spool_beside("postgresql://host/name") == tmp_path / "state/spool"
