@@ -108,8 +108,6 @@ def _read(source: Source) -> Policy:
     reasons = load_tables().reasons
     top = source.top()
     base = top.choice("base", PRESETS, "")
-    if base and base == source.stem and source.file.startswith("policies/"):
-        raise top.error(f"the base {base!r} is this policy itself", "take the line away", "base")
     given = _preset(base) if base else Policy("", "", ())
     known = {line.name: line for line in given.lines}
     lines = [_read_line(table, name, reasons, known.get(name)) for name, table in _line_tables(source, top)]

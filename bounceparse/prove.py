@@ -53,7 +53,6 @@ class _Court:
         self.sent = sent
         self.keys = verp is not None and verp.signed
         self.alone = len(report.results) == 1
-        self._readers: list[str] | None = None
         self.unbelievable = False  # a path was forged, or lacks the tag that all of ours have
 
     def proofs(self) -> tuple[Proof, ...]:
@@ -147,10 +146,8 @@ class _Court:
 
     def readers(self) -> list[str]:
         """Return the addresses in the header of the returned message."""
-        if self._readers is None:
-            header = self.trail.returned.lstrip("\n")[:_HEADER].partition("\n\n")[0]
-            self._readers = list(dict.fromkeys(find_addresses(header)))[:_READERS]
-        return self._readers
+        header = self.trail.returned.lstrip("\n")[:_HEADER].partition("\n\n")[0]
+        return list(dict.fromkeys(find_addresses(header)))[:_READERS]
 
 
 def _addresses(recipient: Recipient) -> list[str]:

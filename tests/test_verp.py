@@ -88,7 +88,7 @@ def test_two_keys_live() -> None:
     found = new.read(path)
     assert found is not None and found.key == "1" and new.owner(found, ["a@b.example"])
     assert new.make("a@b.example", DAY).startswith("b2.")
-    assert signing(TWO).read(path) is None, "an unknown key"
+    assert signing(TWO).read(path) is None and signing(TWO).owner(found, ["a@b.example"]) == "", "an unknown key"
     assert signing(Key("1", b"c" * 32)).read(path) is None, "another secret"
 
 
@@ -201,9 +201,12 @@ def test_what_cannot_be_made() -> None:
         (signing(), "a@b.example", {"id": "x" * 17}, "the id"),
         (signing(), "a@b.example", {"purpose": "spam"}, "neither post nor probe"),
         (Verp(batv=(ONE,)), "a@b.example", {}, "no template"),
+        (signing(template="{list}-b+{signed}@example.org"), "a@b.example", {"list": "l l"}, "could not be read again"),
     ):
         with pytest.raises(ValueError, match=words):
             verp.make(recipient, DAY, **changes)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="needs a key"):
+        plain.sign("77", DAY)
     with pytest.raises(ValueError, match="before"):
         signing().make("a@b.example", date(1999, 1, 1))
 
@@ -243,6 +246,7 @@ def test_batv() -> None:
         ("SRS0=Hx5r=NO=example.org=prvs=3123abcdef=me@forward.example", "me@example.org"),
         ("me@example.org", "me@example.org"),
         ("prvs=me@example.org", "prvs=me@example.org"),
+        ("prvs=1123abcdef=" * 4 + "me@example.org", "prvs=1123abcdef=me@example.org"),
     ],
 )
 def test_wrappings_come_off(wrapped: str, address: str) -> None:
