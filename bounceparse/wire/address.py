@@ -41,7 +41,8 @@ def read_address(value: str) -> str:
     match = _PLAIN.fullmatch(value)
     if match is not None and value.isprintable():
         local, domain = match.groups()
-        if "." in domain and domain[-1] not in "._" and ".." not in domain and local.isascii() and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
+        sound = "." in domain and domain[-1] not in "._" and ".." not in domain and local.isascii()
+        if sound and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
             return f"{local}@{domain.lower()}"
     return _read_odd(value[: limits.FIELD])
 
