@@ -193,9 +193,18 @@ class _Case:
 
     def counted(self, line: Line) -> list[Strike]:
         """Return the strikes that count on a line, this one included and last; those of the same day are one."""
-        cleared = self.history.delivered
+        history = self.history
+        cleared = history.delivered
         earlier = sorted(
-            (s for s in self.history.strikes if s.reason in line.reasons and s.at <= self.now and (cleared is None or s.at > cleared)),
+            (
+                s
+                for s in history.strikes
+                if s.reason in line.reasons
+                and s.at <= self.now
+                and (cleared is None or s.at > cleared)
+                and (line.scope != "list" or s.list == history.list)
+                and (line.scope != "sender" or s.sender == history.sender)
+            ),
             key=_at,
             reverse=True,
         )

@@ -143,6 +143,8 @@ class Strike(Struct, frozen=True, gc=False):
 
     at: datetime  # when we received the report, UTC
     reason: str
+    list: str = ""  # where it failed; only compared, see History
+    sender: str = ""
 
 
 class Held(Struct, frozen=True, gc=False):
@@ -168,6 +170,8 @@ class History(Struct, frozen=True, gc=False):
     delay: str = ""  # the key of a delay notice about the same mail and recipient, when one was recorded
     domain_known: int = 0  # addresses of the recipient's domain that were ever seen, this one included
     domain_failing: int = 0  # other addresses of the domain that the policy would have suppressed within the last 24 h, held back or not
+    list: str = ""  # of this report: a line whose scope is the list or the sender counts the strikes that fell there alone
+    sender: str = ""
 
 
 class Decision(Struct, frozen=True, gc=False):

@@ -286,6 +286,15 @@ def test_strikes_of_other_lines_do_not_count() -> None:
     assert ask(verdict("mailbox_full"), History(strikes=strikes("mailbox_disabled", 1, 2, 3, 4)), policy=mailman).action == "suppress"
 
 
+def test_strikes_on_another_list_do_not_count_where_the_scope_is_the_list() -> None:
+    four = tuple(Strike(NOW - days * DAY, "mailbox_full", list=name) for days, name in ((1, "news"), (2, "news"), (3, "news"), (4, "offers")))
+    mailman = Policy.preset("mailman")
+    assert ask(verdict("mailbox_full"), History(strikes=four, list="news"), policy=mailman).action == "record"
+    assert ask(verdict("mailbox_full"), History(strikes=four, list="news")).action == "suppress", "everywhere counts everywhere"
+    same = (*four[:3], replace(four[3], list="news"))
+    assert ask(verdict("mailbox_full"), History(strikes=same, list="news"), policy=mailman).action == "suppress"
+
+
 def test_now_has_a_time_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         decide(verdict(), recipient(), Proof(), History(), DEFAULT, NOW.replace(tzinfo=None))
