@@ -1,14 +1,17 @@
 """The way to the database: one transaction for each piece of work, on SQLite and on PostgreSQL.
 
-SQLite: write-ahead log, every commit on disk before it is acknowledged, BEGIN IMMEDIATE for whatever writes (a transaction that begins as a reader
-and then writes fails at once when another one wrote meanwhile), and a busy timeout. PostgreSQL: advisory locks on the persons a transaction is
-about, always taken in the same order, so that two reports on one person never count past each other.
+SQLite: write-ahead log, every commit on disk before it is acknowledged (where nobody asked for less), BEGIN IMMEDIATE for whatever writes (a
+transaction that begins as a reader and then writes fails at once when another one wrote meanwhile), and patience with other writers. PostgreSQL:
+advisory locks on the persons a transaction is about, always taken in the same order, so that two reports on one person never count past each other.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,10 +26,12 @@ from sqlalchemy.pool import StaticPool
 T = TypeVar("T")
 
 PATIENCE: Final = 60  # seconds to wait for a lock
+NAP: Final = (0.0005, 0.004)  # seconds between two tries to become the writer of an SQLite file
 CONNECT: Final = 10  # seconds to wait for a server
 BUCKETS: Final = 1_024  # advisory locks that persons are spread over; more would not fit into PostgreSQL's table of locks
 TRIES: Final = 5  # of a transaction that PostgreSQL undid to keep others going
 SPACE: Final = 0x626F756E  # of advisory locks: "boun"
+_PATIENT: Final = f"PRAGMA busy_timeout={PATIENCE * 1000}"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:space, bucket) FROM unnest(CAST(:buckets AS int[])) AS bucket")
 _AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
 
@@ -45,8 +50,9 @@ class SetUpError(LedgerError):
 class Database:
     """A pool of connections to one database. Threads share it; a process that was forked from here opens its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, durable: bool = True) -> None:
         self.url = read_url(url)
+        self._durable = durable
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.file = self.url.database if self.sqlite and self.url.database not in (None, "", ":memory:") else None
         self._shared = threading.RLock() if self.sqlite and self.file is None else nullcontext()
@@ -133,11 +139,15 @@ class Database:
         except ModuleNotFoundError as error:
             raise LedgerError(f"{self.name} needs {error.name}: pip install 'bounceparse[postgres]'") from None
 
+        durable = self._durable
+
         @event.listens_for(engine, "connect")
         def prepare(link: Any, record: Any) -> None:
             with link.cursor() as cursor:
                 cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
                 cursor.execute("SET TIME ZONE 'UTC'")
+                if not durable:
+                    cursor.execute("SET synchronous_commit = off")
             link.commit()
 
         return engine
@@ -149,19 +159,43 @@ class Database:
             _create(Path(self.file))
             engine = create_engine(self.url, pool_size=8, max_overflow=56, connect_args={"timeout": PATIENCE, "check_same_thread": False})
 
+        durable = self._durable
+
         @event.listens_for(engine, "connect")
         def prepare(link: Any, record: Any) -> None:
             link.isolation_level = None  # the driver begins no transaction of its own
             if link.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
                 link.execute("PRAGMA journal_mode=WAL")
-            link.execute("PRAGMA synchronous=FULL")
+            link.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
             link.execute("PRAGMA foreign_keys=ON")
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+            if connection.get_execution_options().get("reading"):
+                connection.exec_driver_sql("BEGIN")
+            else:
+                _begin_to_write(connection)
 
         return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Begin a transaction as the only writer. SQLite's own way of waiting sleeps ever longer, while others go ahead; this one is fair."""
+    link: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+    end = time.monotonic() + PATIENCE
+    link.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                link.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    break
+            time.sleep(random.uniform(*NAP))
+    finally:
+        link.execute(_PATIENT)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that what is wrong is told like any other trouble
 
 
 def read_url(url: str) -> URL:

@@ -43,9 +43,10 @@ class Holding:
         self.list = None if list is None else list_of(list)
         self.sender = None if sender is None else sender_of(sender)
 
-    def ask(self, connection: Connection, persons: Sequence[str]) -> dict[str, list[Suppression]]:
-        """Return what holds for those of some persons who are held at all."""
-        salt = read_salt(connection)
+    def ask(self, connection: Connection, persons: Sequence[str], salt: str | None = None) -> dict[str, list[Suppression]]:
+        """Return what holds for those of some persons who are held at all; `salt` is that of the hashes, where it is known."""
+        if salt is None:
+            salt = read_salt(connection)
         keys = {person: keys_of(person, salt) for person in persons if person}
         wanted = list({key for own in keys.values() for key in own})
         rows = ask_among(connection, _ASK, wanted, now=self.now)

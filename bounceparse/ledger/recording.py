@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,9 +14,9 @@ from bounceparse.ledger import holding
 from bounceparse.ledger.facts import STRIPPED, event_row, place_of
 from bounceparse.ledger.holding import LASTING, Holding, among, both
 from bounceparse.ledger.persons import domain_in, person_of
-from bounceparse.ledger.schema import addresses, delivered, domains, events, strikes, suppressions
+from bounceparse.ledger.schema import addresses, delivered, domains, events, settings, strikes, suppressions
 from bounceparse.model import Decision, Held, History, Proof, Report, Result, Strike, Suppression
-from bounceparse.policy import EVENTS, Policy
+from bounceparse.policy import EVENTS, Policy, Storm
 from bounceparse.record import results_of
 
 STRIKES: Final = 500  # of one person that are looked at
@@ -24,14 +24,18 @@ FAILING: Final = 1_000  # failing addresses of a domain that are counted, beyond
 
 _e, _s, _a = events.c, strikes.c, addresses.c
 _NOW: Final = bindparam("now", type_=_e.last_seen.type)
-_EVENT: Final = select(_e.key).where(_e.key == bindparam("event"))
+_EVENTS: Final = select(_e.key).where(_e.key.in_((bindparam("event"), bindparam("delay"))))
 _AGAIN: Final = (
     update(events).where(_e.key == bindparam("event")).values(seen=_e.seen + 1, last_seen=case((_e.last_seen < _NOW, _NOW), else_=_e.last_seen))
 )
 _STRIKES: Final = select(_s.at, _s.reason, _s.key).where(_s.address == bindparam("person")).order_by(_s.at.desc()).limit(STRIKES)
 _MARK: Final = select(delivered.c.at).where(delivered.c.address == bindparam("person"))
-_PERSON: Final = select(_a.heard).where(_a.address == bindparam("person"))
-_KNOWN: Final = select(domains.c.known).where(domains.c.domain == bindparam("domain"))
+_KNOWN: Final = select(
+    select(settings.c.value).where(settings.c.name == "salt").scalar_subquery(),
+    _MARK.scalar_subquery(),
+    select(domains.c.known).where(domains.c.domain == bindparam("domain")).scalar_subquery(),
+    select(_a.heard).where(_a.address == bindparam("person")).scalar_subquery(),
+)
 _FAILING: Final = select(func.count()).select_from(
     select(_a.address)
     .where(_a.domain == bindparam("domain"), _a.failing > bindparam("after"), _a.failing <= bindparam("now"), _a.address != bindparam("person"))
@@ -41,7 +45,7 @@ _FAILING: Final = select(func.count()).select_from(
 _NEW_EVENT: Final = insert(events)
 _NEW_STRIKE: Final = insert(strikes)
 _NEW_PERSON: Final = insert(addresses)
-_FAILS: Final = update(addresses).where(_a.address == bindparam("person"))
+_HEARD: Final = update(addresses).where(_a.address == bindparam("person"))
 _AMONG: Final = both(lambda name: select(_a.address).where(among(_a.address, name)))
 _HEARD_OF: Final = both(lambda name: update(addresses).where(among(_a.address, name)).values(heard=bindparam("heard")))
 _GROW: Final = text(
@@ -63,6 +67,55 @@ def proven(report: Report) -> list[tuple[Result, Proof]]:
     return list(zip(results, proofs, strict=True))
 
 
+class _Known:
+    """What is known of a person, in as few questions as possible; the answers hold as long as the transaction."""
+
+    def __init__(self, connection: Connection | None, person: str, grown: Counter[str]) -> None:
+        self.person = person
+        self.domain = domain_in(person)
+        self.delivered: datetime | None = None
+        self.struck: Sequence[Any] = ()
+        self.in_domain = 0
+        self.forgotten = False
+        self._do = connection
+        if connection is not None:
+            row: Sequence[Any] = connection.execute(_KNOWN, {"person": person, "domain": self.domain}).one()
+            salt, self.delivered, known, self._heard = row
+            self._salt = salt or ""
+            self.struck = connection.execute(_STRIKES, {"person": person}).all()
+            self.in_domain = (known or 0) + grown[self.domain] + (self._heard is None)
+
+    def held(self, now: datetime) -> list[Suppression]:
+        """Return everything that holds for the person, anywhere."""
+        if self._do is None:
+            return []
+        held = Holding(now).ask(self._do, [self.person], self._salt).get(self.person, [])
+        self.forgotten = any(not suppression.address for suppression in held)
+        return held
+
+    def failing(self, storm: Storm, now: datetime) -> int:
+        """Return how many others of the domain the policy wanted to suppress within the time of a storm; where that is many, not all are counted."""
+        if self._do is None:
+            return 0
+        most = FAILING + storm.least + int(storm.share * self.in_domain)
+        asked = {"person": self.person, "domain": self.domain, "after": now - storm.within, "now": now, "most": most}
+        return self._do.execute(_FAILING, asked).scalar_one()
+
+    def hear(self, now: datetime, grown: Counter[str], failing: bool) -> None:
+        """Note that the person was heard of, and whether to be suppressed."""
+        if self._do is None:
+            return
+        values = {"heard": now, "failing": now} if failing else {"heard": now}
+        if self._heard is None:
+            self._do.execute(_NEW_PERSON, {"address": self.person, "domain": self.domain, **values})
+            grown[self.domain] += 1
+        else:
+            self._do.execute(_HEARD, {"person": self.person, **values})
+
+
+_NOBODY: Final = _Known(None, "", Counter())
+
+
 class Recording:
     """One report in one transaction."""
 
@@ -79,77 +132,62 @@ class Recording:
     def run(self) -> tuple[Decision, ...]:
         """Record everything; return what was decided, in the order of the results."""
         decisions = tuple(self._one(result, proof) for result, proof in proven(self._report))
-        for domain in sorted(self._grown):  # always in the same order, and last, so that two transactions never wait for each other
-            self._do.execute(_GROW, {"domain": domain, "more": self._grown[domain]})
+        grow(self._do, self._grown)  # last, so that no transaction waits for another that waits for it
         return decisions
 
     def _one(self, result: Result, proof: Proof) -> Decision:
         report, now = self._report, self._now
         person = person_of(address_of(result.recipient, proof))
         place = place_of(report, proof, self._list, self._sender)
-        key = key_of(report, result, proof)
-        if self._do.execute(_EVENT, {"event": key}).first() is not None:
+        key, delay = key_of(report, result, proof), delay_key_of(report, result, proof)
+        there = {*self._do.execute(_EVENTS, {"event": key, "delay": delay}).scalars()}
+        if key in there:
             self._do.execute(_AGAIN, {"event": key, "now": now})
             return decide(result.verdict, result.recipient, proof, History(key, True), self._policy, now, kind=report.kind)
-        held = self._held(person, place)
-        struck = self._do.execute(_STRIKES, {"person": person}).all() if person else []
-        history = self._history(key, delay_key_of(report, result, proof), person, struck, held)
+        known = _Known(self._do, person, self._grown) if person else _NOBODY
+        covering = Holding(now, **place)
+        held = [suppression for suppression in known.held(now) if covering.covers(suppression)]
+        history = History(
+            key,
+            False,
+            tuple(Strike(at, reason) for at, reason, _ in known.struck),
+            known.delivered,
+            tuple(Held(suppression.reason, suppression.scope, suppression.since, suppression.until) for suppression in held),
+            delay if delay in there else "",
+            known.in_domain,
+            known.failing(self._policy.storm, now),
+        )
         decision = decide(result.verdict, result.recipient, proof, history, self._policy, now, kind=report.kind)
         if report.kind == "not_bounce":
             return decision
         row = event_row(report, *result, proof, decision, now, place=place, origin=self._origin)
-        if person and any(not suppression.address for suppression in held):  # a person who was forgotten stays so
+        if known.forgotten:  # and stays so
             self._do.execute(_NEW_EVENT, row | STRIPPED)
             return decision
         self._do.execute(_NEW_EVENT, row)
-        self._apply(person, place, decision, struck)
+        self._apply(known, place, decision)
         return decision
 
-    def _held(self, person: str, place: dict[str, str]) -> list[Suppression]:
-        return Holding(self._now, **place).ask(self._do, [person]).get(person, []) if person else []
-
-    def _history(self, key: str, delay: str, person: str, struck: Any, held: list[Suppression]) -> History:
-        domain = domain_in(person)
-        known = failing = 0
-        mark = late = None
-        if person:
-            mark = self._do.execute(_MARK, {"person": person}).scalar()
-            known = (self._do.execute(_KNOWN, {"domain": domain}).scalar() or 0) + self._grown[domain]
-            known += self._do.execute(_PERSON, {"person": person}).first() is None
-            storm = self._policy.storm
-            most = FAILING + storm.least + int(storm.share * known)
-            asked = {"person": person, "domain": domain, "after": self._now - storm.within, "now": self._now, "most": most}
-            failing = self._do.execute(_FAILING, asked).scalar() or 0
-        if delay != key:
-            late = self._do.execute(_EVENT, {"event": delay}).scalar()
-        return History(
-            key,
-            False,
-            tuple(Strike(at, reason) for at, reason, _ in struck),
-            mark,
-            tuple(Held(suppression.reason, suppression.scope, suppression.since, suppression.until) for suppression in held),
-            late or "",
-            known,
-            failing,
-        )
-
-    def _apply(self, person: str, place: dict[str, str], decision: Decision, struck: Any) -> None:
-        now = self._now
-        if person:
-            self._hear(person, failing=decision.storm or (decision.action == "suppress" and decision.strike not in EVENTS))
+    def _apply(self, known: _Known, place: dict[str, str], decision: Decision) -> None:
+        now, person = self._now, known.person
         if decision.supersedes:
             self._do.execute(delete(strikes).where(_s.key == decision.supersedes))
             self._do.execute(update(events).where(_e.key == decision.supersedes).values(superseded_by=decision.key))
-        if decision.strike and person:
+        if not person:
+            return
+        failing = decision.storm or (decision.action == "suppress" and decision.strike not in EVENTS)
+        known.hear(now, self._grown, failing)
+        if decision.strike:
             self._do.execute(_NEW_STRIKE, {"key": decision.key, "address": person, "reason": decision.strike, "at": now})
-        if decision.clears and person:
+        if decision.clears:
             mark_delivered(self._do, person, now, f"report {decision.key}")
         if decision.storm:
-            self._hold_back(domain_in(person), decision)
-        if decision.action == "suppress" and person:
-            domain_wide = decision.scope == "domain"
+            self._hold_back(known.domain)
+        if decision.action == "suppress":
+            line = self._policy.line_of(decision.strike)
+            counted = [key for _, reason, key in reversed(known.struck) if line is not None and reason in line.reasons]
             new = Suppression(
-                f"@{domain_in(person)}" if domain_wide else person,
+                f"@{known.domain}" if decision.scope == "domain" else person,
                 decision.strike,
                 decision.scope,
                 place[decision.scope] if decision.scope in ("list", "sender") else "",
@@ -157,21 +195,12 @@ class Recording:
                 decision.until,
                 decision.because,
                 decision.policy,
-                (*[key for _, reason, key in reversed(struck) if self._same_line(reason, decision.strike)], decision.key),
+                (*counted, decision.key),
                 "policy",
             )
             holding.begin(self._do, [new], now)
 
-    def _same_line(self, one: str, other: str) -> bool:
-        line = self._policy.line_of(other)
-        return line is not None and one in line.reasons
-
-    def _hear(self, person: str, failing: bool) -> None:
-        hear(self._do, [person], self._now, self._grown)
-        if failing:
-            self._do.execute(_FAILS, {"person": person, "failing": self._now})
-
-    def _hold_back(self, domain: str, decision: Decision) -> None:
+    def _hold_back(self, domain: str) -> None:
         """Take back what a storm led to before it was seen as one: the suppressions of the domain that are as young as it."""
         after = self._now - self._policy.storm.within
         t = suppressions.c
@@ -194,7 +223,7 @@ def hear(connection: Connection, persons: Iterable[str], now: datetime, grown: C
 
 
 def grow(connection: Connection, grown: Counter[str]) -> None:
-    """Count new persons to their domains."""
+    """Count new persons to their domains, always in the same order."""
     for domain in sorted(grown):
         connection.execute(_GROW, {"domain": domain, "more": grown[domain]})
 

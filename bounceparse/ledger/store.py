@@ -1,6 +1,6 @@
 """The ledger: what was reported, what counts against whom, who is not to be written to, and why.
 
-Every method that writes does so in one transaction, and returns when it is on disk. Times are aware; `now` is the clock's where it is not given.
+Every method that writes does so in one transaction. Times are aware; `now` is the clock's where it is not given.
 """
 
 from __future__ import annotations
@@ -39,21 +39,23 @@ class Ledger:
     """A store of events and suppressions in SQLite or PostgreSQL; safe for threads and processes, and picklable.
 
     `url` is an SQLAlchemy URL, or the path of an SQLite file, which is made and brought up to date when it is first used; PostgreSQL is set up by
-    `upgrade()`, or `bounceparse suppress init`. With `retention_days`, what is older is taken away while work goes on. Methods raise LedgerError
-    when the database cannot be used; what was asked for is then not done.
+    `upgrade()`, or `bounceparse suppress init`. With `retention_days`, what is older is taken away while work goes on. What was written is on disk
+    when a method returns; without `durable` it is soon, and when the power fails the last of it may be missing, as if it had not been written:
+    for whoever can read everything again. Methods raise LedgerError when the database cannot be used; what was asked for is then not done.
 
     All methods block. In asynchronous code call them in a worker thread: `await asyncio.to_thread(ledger.record, report, policy)`.
     """
 
-    def __init__(self, url: str = "sqlite:///bounces.db", *, retention_days: int | None = None) -> None:
+    def __init__(self, url: str = "sqlite:///bounces.db", *, retention_days: int | None = None, durable: bool = True) -> None:
         self._url = url
         self._retention = None if retention_days is None else timedelta(days=retention_days)
-        self._database = Database(url)
+        self._durable = durable
+        self._database = Database(url, durable)
         self._ready_in = 0
         self._purged: datetime | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self._url, self._retention.days if self._retention is not None else None)
+        return _open, (self._url, self._retention.days if self._retention is not None else None, self._durable)
 
     def __enter__(self) -> Ledger:
         return self
@@ -70,7 +72,9 @@ class Ledger:
         return self._database.name
 
     def close(self) -> None:
-        """Close the connections; the next use opens new ones."""
+        """Close the connections, with everything on disk; the next use opens new ones."""
+        if self._ready_in == os.getpid() and not self._durable:
+            self._database.checkpoint()
         self._database.close()
         self._ready_in = 0
 
@@ -347,8 +351,8 @@ class Ledger:
             self.purge(now - self._retention)
 
 
-def _open(url: str, retention_days: int | None) -> Ledger:
-    return Ledger(url, retention_days=retention_days)
+def _open(url: str, retention_days: int | None, durable: bool) -> Ledger:
+    return Ledger(url, retention_days=retention_days, durable=durable)
 
 
 def _person(address: str) -> str:

@@ -25,7 +25,7 @@ Url = Callable[[], str]
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The URL of a server, with {name} for the database."""
+    """The URL of a server."""
     programs = server.find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
@@ -44,7 +44,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
-    with Ledger(url) as made:
+    with Ledger(url, durable=False) as made:
         made.upgrade()
         yield made
 

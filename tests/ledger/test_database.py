@@ -207,8 +207,8 @@ def test_a_server_that_comes_back_is_used_again(postgresql: str, policy: Policy)
     with Ledger(server.create(postgresql, "comesback")) as ledger:
         ledger.upgrade()
         ledger.record(report(ANN), policy)
-        with psycopg.connect(postgresql.format(name="postgres"), autocommit=True) as link:
-            link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'comesback'")
+        with psycopg.connect(postgresql, autocommit=True) as link:
+            link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()")
         assert ledger.check(ANN) is not None
 
 
