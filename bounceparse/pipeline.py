@@ -51,8 +51,8 @@ class Pipeline:
     """The way of messages into one ledger; safe for threads, and for several processes on one spool.
 
     `spool` is the folder where messages are while they are worked on. `others` is the Maildir for mail that is no bounce ("" beside the spool;
-    None: such mail is for nobody). `fence` is called with the seconds that reading may take, and with 0 when it is over. Raises OSError when the
-    spool cannot be made.
+    None: such mail is for nobody). `fence` is called with the seconds that reading may take, and with 0 when it is over. Without `sync`, claims may
+    be lost with the machine: for messages that whoever brings them keeps until they are safe. Raises OSError when the spool cannot be made.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Pipeline:
         *,
         others: str | Path | None = "",
         fence: Fence | None = None,
+        sync: bool = True,
     ) -> None:
         self.ledger = ledger
         self.policy = policy
@@ -71,6 +72,7 @@ class Pipeline:
         self.spool = Spool(spool)
         self.others = None if others is None else Path(others or self.spool.folder / OTHERS)
         self._fence = fence or (lambda seconds: None)
+        self._sync = sync
 
     def take(self, raw: bytes, *, origin: str = "", envelope: Sequence[str] = (), now: datetime | None = None) -> Taken:
         """Return what became of a message, when it is safe; raises UnstoredError when it is not.
@@ -79,7 +81,7 @@ class Pipeline:
         """
         raw = raw[: limits.MESSAGE]
         try:
-            claim = self.spool.claim(raw, origin, envelope)
+            claim = self.spool.claim(raw, origin, envelope, sync=self._sync)
             left = next(self.spool.left(claim.digest), None)
         except OSError as error:
             raise UnstoredError(f"cannot write to {self.spool.folder}: {_words(error)}") from error

@@ -45,8 +45,8 @@ class Spool:
         self.folder = Path(folder)
         self.folder.mkdir(0o700, exist_ok=True)
 
-    def claim(self, raw: bytes, origin: str = "", envelope: Sequence[str] = ()) -> Claim:
-        """Return a claim on a message, whose bytes are on disk then."""
+    def claim(self, raw: bytes, origin: str = "", envelope: Sequence[str] = (), *, sync: bool = True) -> Claim:
+        """Return a claim on a message; with `sync`, its bytes are on disk then, and survive the machine as well as the program."""
         digest = sha256(raw).hexdigest()
         name = f"{digest}.{os.getpid()}-{time.time_ns():x}-{next(_numbers)}"
         draft = self.folder / f"{name}.draft"
@@ -57,10 +57,12 @@ class Spool:
             rest = memoryview(head + raw)
             while rest:
                 rest = rest[os.write(file, rest) :]
-            os.fsync(file)
             path = draft.with_name(name + READING)
+            if sync:
+                os.fsync(file)
             draft.rename(path)
-            sync_folder(self.folder)
+            if sync:
+                sync_folder(self.folder)
         except BaseException:
             os.close(file)
             draft.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class Storing(TypedDict):
     secret_file: str | None
 
 
-def open_pipeline(state: State, asked: Storing, fence: Fence | None = None) -> Pipeline:
+def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, sync: bool = True) -> Pipeline:
     """Return the way into the ledger; raises Stop for what is set wrong, UnstoredError when the spool cannot be made."""
     if not asked["ledger"]:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
@@ -65,7 +65,7 @@ def open_pipeline(state: State, asked: Storing, fence: Fence | None = None) -> P
         raise Stop(BAD_CONFIG, str(error)) from None
     others = None if asked["drop_others"] else asked["others"] or ""
     try:
-        return Pipeline(ledger, policy, engine, asked["spool"] or spool_beside(asked["ledger"]), others=others, fence=fence)
+        return Pipeline(ledger, policy, engine, asked["spool"] or spool_beside(asked["ledger"]), others=others, fence=fence, sync=sync)
     except OSError as error:
         raise UnstoredError(f"cannot make the spool {error.filename}: {(error.strerror or str(error)).lower()}") from None
 

@@ -1,0 +1,1 @@
+"""What listens: HTTP for programs and mail services, LMTP for mail servers."""
