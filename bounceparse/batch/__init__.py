@@ -57,16 +57,17 @@ def run(
     jobs: Jobs = 1,
     ordered: bool = True,
     bounds: Bounds = _USUAL,
+    apart: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Iterator[T | Failure]:
     """Yield `step(report, origin)` or a `Failure` for each message, in the order of the input unless `ordered` is False; "-" is standard input.
 
-    With one job messages are read in this process, and `bounds` do not hold. `on_progress(messages, bytes)` is told how much was read since its
-    last call.
+    With one job messages are read in this process, where `bounds` do not hold, unless they are to be read `apart`. `on_progress(messages, bytes)` is
+    told how much was read since its last call.
     """
     engine = engine or _built_in()
     count = processors() if jobs == "auto" else jobs
-    if count > 1:
+    if count > 1 or apart:
         for outcomes, _ in work(chunks(sources, recurse), step, engine, count, bounds, ordered, on_progress):
             yield from outcomes
         return

@@ -211,7 +211,9 @@ class _Worker:
 
 
 def _weigh(outcomes: list[Any]) -> int:
-    return sum(len(outcome) for outcome in outcomes if isinstance(outcome, bytes))
+    """Return how many bytes the outcomes hold, themselves or in their first place."""
+    held = [outcome[0] if isinstance(outcome, tuple) and outcome else outcome for outcome in outcomes]
+    return sum(len(outcome) for outcome in held if isinstance(outcome, bytes))
 
 
 def work(

@@ -67,6 +67,41 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
                 os.replace(beside, kept) if kept else os.unlink(beside)  # noqa: PTH105, PTH108
 
 
+@contextmanager
+def whole_folder(path: str) -> Iterator[str]:
+    """Make a folder that takes the place of `path`, which must be empty or not there, when this ends well. Raises Stop when it cannot be created.
+
+    After Ctrl-C what was written is kept as `path`.part; after any other error it is removed.
+    """
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    beside = os.path.join(folder, f".{name}.{os.getpid()}{PART}")  # noqa: PTH118
+    check_free(path)
+    try:
+        os.mkdir(beside)  # noqa: PTH102
+    except OSError as error:
+        raise cannot_create(path, error) from None
+    kept = ""
+    try:
+        yield beside
+        put(beside, target)
+        beside = ""
+    except KeyboardInterrupt:
+        kept = target + PART
+        raise
+    finally:
+        if beside:
+            with contextlib.suppress(OSError):
+                os.rename(beside, kept) if kept else shutil.rmtree(beside)  # noqa: PTH104
+
+
+def check_free(path: str, for_file: bool = False) -> None:
+    """Raise Stop where a folder cannot be put because something is there, or a file because a folder is."""
+    target = os.path.realpath(path)
+    if for_file or (os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target))):  # noqa: PTH112, PTH208
+        raise Stop(CANNOT_CREATE, f"cannot create {path}: {'is a directory' if for_file else 'it is there already; name a new folder'}")
+
+
 def put(beside: str, path: str) -> None:
     """Put the finished file or folder `beside` in the place of `path`. Raises Stop when it cannot."""
     try:

@@ -23,6 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 KINDS: Final = ("bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce")
 BOUNCES: Final = ("hard", "soft")
 SISIMAI: Final = "sisimai"  # a format of records alone
+PARQUET: Final = "parquet"  # another one
+PARTITIONS: Final = ("kind", "bounce", "fault", "certainty", "day")
 _AGO: Final = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -68,6 +70,12 @@ class Jobs(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(value)
 
 
+class Time(str):
+    """A time, and how the user said it."""
+
+    said = ""
+
+
 class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A day, a time, or so long ago; becomes an RFC 3339 time in UTC, the end of the day where `late`."""
 
@@ -90,7 +98,9 @@ class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
                 moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time; write 2026-11-23, 2026-11-23T10:00:00Z, or 7d for seven days ago (m, h, d, w)", param, ctx)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        time = Time(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        time.said = str(value)
+        return time
 
 
 def put_on(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -171,8 +181,8 @@ select_options: Final = put_on(
     click.option("--since", type=Moment(), help="Only what arrived then or later: 2026-11-23, or 7d for seven days ago."),
     click.option("--until", type=Moment(late=True), help="Only what arrived then or earlier."),
 )
-record_options: Final = put_on(
-    format_of(*FORMATS, SISIMAI),
+_formats_of_records: Final = format_of(*FORMATS, SISIMAI)
+_record_options: Final = put_on(
     output_option,
     click.option(
         "--fields",
@@ -187,6 +197,35 @@ record_options: Final = put_on(
         envvar="BOUNCEPARSE_VOCABULARY",
         help="Reasons in the words of sisimai, ses, postmark …; ours in bounceparse_reason.",
     ),
+)
+record_options: Final = put_on(_formats_of_records, _record_options)
+parse_options: Final = put_on(
+    format_of(*FORMATS, PARQUET, SISIMAI),
+    _record_options,
+    click.option(
+        "--partition-by",
+        type=Words(PARTITIONS),
+        metavar="a,b",
+        help="With -f parquet: -o is a folder, cut by kind, bounce, fault, certainty, day.",
+    ),
+)
+batch_options: Final = put_on(
+    click.option("--unordered", is_flag=True, help="Write records as they come, not in the order of the input."),
+    click.option("--resume", type=FILE, metavar="FILE", help="Note there how far it came; after a kill the same command goes on."),
+    click.option(
+        "--quarantine",
+        type=FILE,
+        metavar="DIR",
+        envvar="BOUNCEPARSE_QUARANTINE",
+        help="Keep there what was read and could not be finished.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="SECONDS",
+        help="For one message; else 60. It is held with -j 2 or more, --quarantine or --resume.",
+    ),
+    click.option("--summary", is_flag=True, help="Say at the end what it came to."),
 )
 
 

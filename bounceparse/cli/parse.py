@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 import click
 from msgspec.structs import replace
 
-from bounceparse.batch import run
+from bounceparse.batch import Bounds, ChangedError, run, run_from
+from bounceparse.cli.exits import BAD_CONFIG, USAGE, Stop
+from bounceparse.cli.files import check_free
 from bounceparse.cli.options import (
     FILE,
+    PARQUET,
     SISIMAI,
+    batch_options,
     build_engine,
     find_vocabulary,
     input_options,
     open_verp,
+    parse_options,
     proof_options,
-    record_options,
     select_options,
 )
-from bounceparse.cli.reading import Ending, Render, Select, check_paths, plural, selection
-from bounceparse.cli.sink import Sink, open_sink
-from bounceparse.cli.state import Progress, State, state_of
+from bounceparse.cli.progress import Progress, megabytes
+from bounceparse.cli.quarantine import Quarantine
+from bounceparse.cli.reading import Ending, Render, Rendered, check_paths, plural, selection
+from bounceparse.cli.resume import Resumed, resumed
+from bounceparse.cli.sink import Sink, open_parquet, open_sink, parquet_to
+from bounceparse.cli.state import State, state_of
 from bounceparse.intake import Failure
 from bounceparse.output import Writer
 from bounceparse.output.table import Table
-from bounceparse.record import Record
 
 if TYPE_CHECKING:
     from bounceparse.tables import Tables, Vocabulary
@@ -37,8 +45,9 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, type=FILE, metavar="[PATH…|-]")
 @input_options
 @proof_options
-@record_options
+@parse_options
 @select_options
+@batch_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -56,6 +65,12 @@ def command(
     only: tuple[str, ...] | None,
     since: str | None,
     until: str | None,
+    partition_by: tuple[str, ...] | None,
+    unordered: bool,
+    resume: str | None,
+    quarantine: str | None,
+    timeout: float | None,
+    summary: bool,
 ) -> None:
     """Read messages and write a record for each recipient.
 
@@ -67,44 +82,112 @@ def command(
     engine = build_engine(rules, headers, open_verp(verp, secret_file, state))
     theirs = find_vocabulary(engine.tables, vocabulary)
     check_format(format, fields, theirs)
+    if format == PARQUET:
+        check_parquet(output, partition_by)
+    elif partition_by:
+        raise click.UsageError("--partition-by needs -f parquet")
+    place: Resumed | None = None
+    if resume:
+        if unordered or not output:
+            raise click.UsageError("--resume needs a file to write: -o FILE" if not output else "--resume does not go with --unordered")
+        said = [recurse, headers, verp, secret_file, format, fields, vocabulary, only, partition_by]
+        place = resumed(resume, output, paths, said, rules, since, until)
+        since, until = place.noted.since, place.noted.until
+        if not place.noted.done and (partition_by or os.path.isdir(output)):  # noqa: PTH112
+            check_free(output, for_file=not partition_by)
     if format == SISIMAI:
         from bounceparse.output.sisimai import KINDS
 
         select = selection(only or KINDS, since, until, named=True)
     else:
         select = selection(only, since, until, theirs)
-    ending = Ending(state)
-    with open_sink(output, state.no_colour) as sink:
+    tally: Counter[str] = Counter(place.noted.tally if place else ())
+    ending = Ending(state, Quarantine(quarantine))
+    progress = Progress(state, paths, tally, to_file=bool(output) and output != "-")
+    bounds = Bounds(timeout) if timeout else Bounds()
+    sink_of: AbstractContextManager[Sink]
+    if place is not None:
+        ending.read = place.noted.read
+        ending.troubles.update(place.noted.troubles)
+        sink_of = place.sink()
+    elif format == PARQUET:
+        sink_of = open_parquet(output, partition_by or (), fields or (), theirs is not None)
+    else:
+        sink_of = open_sink(output, state.no_colour)
+    with sink_of as sink:
         writer = choose_writer(format, sink, fields or (), engine.tables, theirs)
+        as_table = isinstance(writer, Table)
+        if isinstance(writer, Table) and len(paths) == 1 and os.path.isdir(paths[0]):  # noqa: PTH112
+            writer = replace(writer, base=f"{paths[0].rstrip('/')}/")
+        step = Render(select, writer, as_table or summary or progress.wanted)
+
+        def take(outcome: bytes | Rendered | Failure) -> None:
+            if isinstance(outcome, Failure):
+                ending.failed(outcome)
+                return
+            ending.read += 1
+            if isinstance(outcome, Rendered):
+                tally.update(outcome.words)
+                outcome = outcome.data
+            sink.write(outcome)
+
         sink.join = writer.join
-        sink.frame(writer.head)
-        progress = Progress(state, paths)
-        told = progress.update if progress.wanted else None
+        told = progress.update if progress.wanted or summary else None
         try:
-            if isinstance(writer, Table):
-                if len(paths) == 1 and os.path.isdir(paths[0]):  # noqa: PTH112
-                    writer = replace(writer, base=f"{paths[0].rstrip('/')}/")
-                tally: Counter[str] = Counter()
-                for rows in run(paths, select.rows, engine=engine, recurse=recurse, jobs=jobs, on_progress=told):
-                    if isinstance(rows, Failure):
-                        ending.failed(rows)
-                        continue
-                    ending.read += 1
-                    count(rows, tally)
-                    sink.write(writer.render(rows))
-                sink.flush()
-                summarise(state, ending.read, tally)
-            else:
-                for data in run(paths, Render(select, writer), engine=engine, recurse=recurse, jobs=jobs, on_progress=told):
-                    if isinstance(data, Failure):
-                        ending.failed(data)
-                    else:
-                        ending.read += 1
-                        sink.write(data)
+            if place is None:
+                sink.frame(writer.head)
+                apart = bool(quarantine or timeout)
+                for outcome in run(
+                    paths, step, engine=engine, recurse=recurse, jobs=jobs, ordered=not unordered, bounds=bounds, apart=apart, on_progress=told
+                ):
+                    take(outcome)
+            elif not place.noted.done:
+                if not place.begun:
+                    sink.frame(writer.head)
+                for outcomes, behind in run_from(
+                    place.noted.place, paths, step, engine=engine, recurse=recurse, jobs=jobs, bounds=bounds, on_progress=told
+                ):
+                    for outcome in outcomes:
+                        take(outcome)
+                    place.come(sink, behind, ending.read, ending.troubles, tally)
+        except ChangedError:
+            raise Stop(BAD_CONFIG, f"the input was changed since the checkpoint {resume}; remove it to begin anew") from None
         finally:
             state.clear()
+            if place is None:
+                sink.frame(writer.tail)
+        if place is not None and not place.noted.done:
             sink.frame(writer.tail)
+            place.come(sink, None, ending.read, ending.troubles, tally)
+        sink.flush()
+        if as_table and not summary:
+            summarise(state, ending.read, tally)
+    if place is not None:
+        if format == PARQUET and not place.is_put(bool(partition_by)):
+            from bounceparse.output.parquet import convert
+
+            with place.finished() as lines, parquet_to(output, partition_by or (), fields or (), theirs is not None) as columns:
+                convert(lines, columns)
+        elif format != PARQUET:
+            place.put()
+        place.end()
+    if summary:
+        sum_up(state, ending, progress, tally)
     ctx.exit(ending.code())
+
+
+def check_parquet(output: str | None, by: tuple[str, ...] | None) -> None:
+    """Raise an error where Parquet cannot be written."""
+    if by and (output is None or output == "-"):
+        raise click.UsageError("--partition-by needs a folder to write: -o DIR")
+    if (output is None or output == "-") and sys.stdout.isatty():
+        raise click.UsageError("-f parquet is not for a terminal; name a file with -o")
+    from bounceparse.output import parquet
+
+    try:
+        parquet.check_parquet()
+    except ImportError as error:
+        raise Stop(USAGE, str(error)) from None
 
 
 def check_format(format: str, fields: tuple[str, ...] | None, vocabulary: Vocabulary | None) -> None:
@@ -130,6 +213,8 @@ def choose_writer(format: str, sink: Sink, fields: tuple[str, ...], tables: Tabl
         from bounceparse.output.fields import FLAT
 
         return Csv(fields or (FLAT if vocabulary is None else (*FLAT, "bounceparse_reason")))
+    if format == PARQUET:
+        fields = ()  # they are chosen where the columns are written
     if format == "json":
         from bounceparse.output.json import JsonArray
 
@@ -139,12 +224,6 @@ def choose_writer(format: str, sink: Sink, fields: tuple[str, ...], tables: Tabl
     return JsonLines(fields)
 
 
-def count(rows: list[Record], tally: Counter[str]) -> None:
-    """Count what a summary says."""
-    for row in rows:
-        tally[row.bounce if row.kind == "bounce" else row.kind] += 1
-
-
 def summarise(state: State, messages: int, tally: Counter[str]) -> None:
     """Say below a table what it comes to."""
     if messages > 1:
@@ -152,4 +231,15 @@ def summarise(state: State, messages: int, tally: Counter[str]) -> None:
         state.remark(f"{messages:,} messages: {parts or 'none of them wanted'}")
 
 
-__all__ = ["Select", "command"]
+def sum_up(state: State, ending: Ending, progress: Progress, tally: Counter[str]) -> None:
+    """Say what --summary asks for."""
+    took = progress.seconds
+    state.say(f"{ending.read:,} messages, {megabytes(progress.bytes)}, {took:.1f} s, {progress.messages / took:,.0f}/s")
+    for word, number in sorted(tally.items(), key=lambda item: (-item[1], item[0])):
+        state.say(f"{number:>9,} {plural(word, number)}")
+    unread = sum(ending.troubles.values())
+    if unread:
+        state.say(f"{unread:>9,} not read" + (f", {ending.quarantine.count:,} of them kept" if ending.quarantine.count else ""))
+
+
+__all__ = ["command"]

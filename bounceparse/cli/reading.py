@@ -6,19 +6,20 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 from msgspec import Struct
 
 from bounceparse.cli.exits import DONE, NO_INPUT, NO_PERMISSION, NOTHING_READ, SOME_UNREAD
+from bounceparse.cli.quarantine import Quarantine
 from bounceparse.cli.state import State
 from bounceparse.intake import Failure
 from bounceparse.intake.maildir import is_maildir
 from bounceparse.model import Report
 from bounceparse.output import Writer
 from bounceparse.output.jsonl import JsonLines, escape
-from bounceparse.record import Record, encode, records, translate
+from bounceparse.record import Record, encode, records, results_of, translate
 
 if TYPE_CHECKING:
     from bounceparse.tables import Vocabulary
@@ -95,29 +96,44 @@ def selection(only: Iterable[str] | None, since: str | None, until: str | None, 
     return Select(wanted - bounces, bounces, since or "", until or "", vocabulary, named)
 
 
+class Rendered(NamedTuple):
+    """What is written of a message, and the kind of each of its records, or of the bounce."""
+
+    data: bytes
+    words: tuple[str, ...]
+
+
 class Render(Struct, frozen=True):
-    """The step from a report to what is written of it."""
+    """The step from a report to what is written of it; `counting` where somebody wants to know what it comes to."""
 
     select: Select
     writer: Writer
+    counting: bool = False
 
-    def __call__(self, report: Report, origin: str) -> bytes:
+    def __call__(self, report: Report, origin: str) -> bytes | Rendered:
         if self.writer == EVERYTHING and self.select.everything:
-            return escape(encode(report, origin))
+            data = escape(encode(report, origin))
+            if not self.counting:
+                return data
+            kind = report.kind
+            return Rendered(data, tuple([verdict.bounce if kind == "bounce" else kind for _, verdict in results_of(report)]))
         rows = self.select.rows(report, origin)
-        return self.writer.render(rows) if rows else b""
+        data = self.writer.render(rows) if rows else b""
+        return Rendered(data, tuple([row.bounce if row.kind == "bounce" else row.kind for row in rows])) if self.counting else data
 
 
 class Ending:
-    """Tells each failure, and ends with the exit code that fits them all."""
+    """Tells each failure, puts aside what was lost, and ends with the exit code that fits them all."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, quarantine: Quarantine | None = None) -> None:
         self._state = state
+        self.quarantine = quarantine or Quarantine()
         self.read = 0
         self.troubles: Counter[str] = Counter()
 
     def failed(self, failure: Failure) -> None:
-        self._state.say(f"bounceparse: {failure}", "red")
+        kept = self.quarantine.keep(failure)
+        self._state.say(f"bounceparse: {failure}" + (f"; it is kept in {kept}" if kept else ""), "red")
         self.troubles[failure.trouble] += 1
 
     def code(self) -> int:

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from bounceparse.batch import run
 from bounceparse.cli.options import FILE, Words, build_engine, format_option, input_options, output_option, select_options
+from bounceparse.cli.progress import Progress
 from bounceparse.cli.reading import Ending, Select, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
-from bounceparse.cli.state import Progress, state_of
+from bounceparse.cli.state import state_of
 from bounceparse.intake import Failure
 from bounceparse.intake.files import stdin_reader
 from bounceparse.intake.form import HEAD, tell
