@@ -134,7 +134,8 @@ class Engine:
     def _read_signs(self, gathered: Gathered) -> Signs:
         headers = gathered.headers
         heads = self._heads(headers.get("from", ""), headers.get("subject", ""))
-        return read_signs(self._landmarks, headers, heads, gathered.text[: _SURVEYED_DSN if gathered.report == "dsn" else _SURVEYED])
+        dsn = gathered.report == "dsn"
+        return read_signs(self._landmarks, headers, heads, gathered.text[: _SURVEYED_DSN if dsn else _SURVEYED], dsn and bool(gathered.claims))
 
     def _names_reason(self, words: list[Claim]) -> bool:
         landmarks = self._landmarks

@@ -76,16 +76,18 @@ def read_heads(landmarks: Landmarks, sender: str, subject: str) -> Heads:
     return Heads(frozenset(words), frozenset(found[0]), frozenset(found[1]), candidates)
 
 
-def read_signs(landmarks: Landmarks, headers: dict[str, str], heads: Heads, text: str) -> Signs:
+def read_signs(landmarks: Landmarks, headers: dict[str, str], heads: Heads, text: str, reported: bool = False) -> Signs:
     """Return the signs and the dialect of a message, from what its From and Subject say and one automaton pass over its text.
+
+    When a machine part has `reported`, only the signs of a delay are looked for in the text: nothing else is asked beside it.
 
     A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken.
     """
     words = set(heads.words)
     candidates = heads.candidates.copy()
     phrased: set[int] = set()
-    in_text = landmarks.in_text
-    for literal, start, end in landmarks.survey_text(squeeze(text), True):
+    in_text, survey = (landmarks.in_report, landmarks.survey_report) if reported else (landmarks.in_text, landmarks.survey_text)
+    for literal, start, end in survey(squeeze(text), True):
         signs, claimed = in_text[literal]
         if signs:
             words.update(signs)

@@ -42,8 +42,9 @@ class Landmarks:
     """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
 
     __slots__ = (
-        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "in_head", "in_text"),
-        *("literals", "marks", "needed", "openers", "phrases", "signs", "survey_head", "survey_text", "system", "tokens", "vendors"),
+        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "in_head"),
+        *("in_report", "in_text", "literals", "marks", "needed", "openers", "phrases", "signs", "survey_head", "survey_report", "survey_text"),
+        *("system", "tokens", "vendors"),
     )
 
     def __init__(self, tables: Tables) -> None:
@@ -96,16 +97,19 @@ class Landmarks:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)
         self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
-        # Two smaller automata for the kind and the dialect: their hits cost more than the pass, and From and Subject are often seen before.
-        self.survey_head, self.in_head, head_ids = self._automaton(0, 1)
-        self.survey_text, in_text, _ = self._automaton(2)
-        self.in_text = [uses for (uses,) in in_text]
+        # Smaller automata for the kind and the dialect: their hits cost more than the pass, and From and Subject are often seen before. Beside a
+        # machine part only the dialect is asked for, and whether the notice speaks of a delay.
+        signs, delays = self.signs.keys(), [literal for literal, meanings in self.signs.items() if any(kind == "delay" for kind, _ in meanings)]
+        self.survey_head, self.in_head, head_ids = self._automaton(signs | self.claims.keys(), 0, 1)
+        self.survey_text, in_text, _ = self._automaton(signs | self.claims.keys(), 2)
+        self.survey_report, in_report, _ = self._automaton(self.claims.keys() | delays, 2)
+        self.in_text, self.in_report = [uses for (uses,) in in_text], [uses for (uses,) in in_report]
         self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(head_ids)  # by dialect: ids that its From and its Subject may hold
 
-    def _automaton(self, *places: int) -> tuple[Survey, list[tuple[Uses, ...]], list[int]]:
-        """Return the search for the literals that mean something in `places`, and by its ids what they mean in each, and their literal ids."""
+    def _automaton(self, wanted: set[int], *places: int) -> tuple[Survey, list[tuple[Uses, ...]], list[int]]:
+        """Return the search for the `wanted` literals that mean something in `places`, and by its ids what they mean there, and their literal ids."""
         used = {literal for uses in (self.signs, self.claims) for literal, pairs in uses.items() if any(place in places for _, place in pairs)}
-        literals = sorted(used)
+        literals = sorted(used & wanted)
         search = AhoCorasick([self.literals[literal] for literal in literals] or ("\x00",)).find_matches_as_indexes
         return search, [tuple(self._uses(literal, place) for place in places) for literal in literals], literals
 

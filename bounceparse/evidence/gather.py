@@ -144,7 +144,7 @@ def _read_texts(message: Message, texts: list[Part], gathered: Gathered, found: 
     size = 0
     for part in plain:
         piece = read_text(message, part, found)
-        if not piece.strip():
+        if not piece or piece.isspace():
             continue
         known = part.encoding in _PLAIN_ENCODINGS and part.type == "text/plain" and len(piece) == min(part.end - part.body, limits.TEXT)
         if not pieces and known:
