@@ -31,8 +31,6 @@ _SERVER: Final = re.compile(
 _CODE: Final = re.compile(r"[245](?<![\d.].)\d\d(?![\d.])")  # looks back behind the first digit: beginning with a set, it is found fast
 _DIALOGUE: Final = ("rcpt to", "mail from", ">>>", "-->", "sent:")
 """A text without any of them quotes no client, which saves most notices two patterns a line."""
-_CLIENT_MARKS: Final = (">", "&gt;", "sent", "rcpt to", "mail from")
-"""Of which every line of a client has one."""
 _PHASES: Final = {
     "RCPT TO": "RCPT",
     "MAIL FROM": "MAIL",
@@ -68,7 +66,7 @@ def read_transcript(lines: list[str]) -> list[Answer]:
         return replies
     lowered = whole.split("\n")
     for number, line in enumerate(lines):
-        if dialogue and any(map(lowered[number].__contains__, _CLIENT_MARKS)):
+        if dialogue and _may_be_client(lowered[number]):
             client = _client_line(line) or _BARE_CLIENT.match(line)
             if client is not None:
                 phase = _PHASES[client[1].upper()]
@@ -100,6 +98,11 @@ def read_transcript(lines: list[str]) -> list[Answer]:
     for reply in replies:
         _take_continuation(reply, lines)
     return replies
+
+
+def _may_be_client(lowered: str) -> bool:
+    """Say whether a line has one of the marks of a client; the tests are written out, since these few cost less than a loop over them."""
+    return ">" in lowered or "sent" in lowered or "rcpt to" in lowered or "mail from" in lowered or "&gt;" in lowered
 
 
 def _lines_with_codes(text: str) -> set[int]:
