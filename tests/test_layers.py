@@ -59,7 +59,12 @@ OUTSIDE_METHODS = {"open", "now", "utcnow", "today", "read_text", "read_bytes", 
 VAGUE_NAMES = {"utils.py", "util.py", "helpers.py", "base.py", "common.py", "misc.py"}
 LONG = 400  # lines after which a file explains itself
 
-DISTRIBUTIONS = {"dns": "dnspython", "flufl": "flufl.bounce", "mailparser": "mail-parser"}  # modules that are named otherwise than their package
+DISTRIBUTIONS = {  # of modules that are named otherwise than their package
+    "dns": "dnspython",
+    "flufl": "flufl.bounce",
+    "mailparser": "mail-parser",
+    "prometheus_client": "prometheus-client",
+}
 
 ROOT = Path(__file__).parent.parent / "bounceparse"
 FILES = sorted(ROOT.rglob("*.py"))

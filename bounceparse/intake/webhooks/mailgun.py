@@ -51,7 +51,7 @@ class Mailgun:
 
     def read(self, request: Request, now: datetime) -> Batch:
         """Return the event of one request."""
-        body = Fields(read_json(request.body))
+        body = Fields(read_json(request.body, 401))
         signature = body.inner("signature")
         stamp, token = signature.text("timestamp"), signature.text("token")
         if not stamp or not token:

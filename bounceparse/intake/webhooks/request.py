@@ -95,12 +95,12 @@ class Fields:
         return [item for item in value[:EVENTS] if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def read_json(body: bytes | str) -> Any:
-    """Return what a JSON text holds; raises RefusedError when it is none."""
+def read_json(body: bytes | str, status: int = 400) -> Any:
+    """Return what a JSON text holds; raises RefusedError with `status` when it is none: 401 where the signature would be in it."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise RefusedError(400, "the body is no JSON") from None
+        raise RefusedError(status, "the body is no JSON") from None
 
 
 def read_objects(body: bytes) -> list[Fields]:

@@ -76,10 +76,10 @@ class Ses:
 
     def read(self, request: Request, now: datetime) -> Batch:
         """Return the events of one notification."""
-        envelope = Fields(read_json(request.body))
+        envelope = Fields(read_json(request.body, 401))
         kind = envelope.text("Type")
         if kind not in _SIGNED:
-            raise RefusedError(400, "no message of SNS; raw delivery has no signature and has to be off")
+            raise RefusedError(401, "no message of SNS; raw delivery has no signature and has to be off")
         if envelope.text("TopicArn") not in self._topics:
             raise RefusedError(403, "the topic is not on the list of allowed ones")
         self._check(envelope, kind)
