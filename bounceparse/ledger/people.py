@@ -6,10 +6,11 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
 from bounceparse.ledger import holding
 from bounceparse.ledger.facts import EVENT, STRIPPED, SUPPRESSION, Event, list_of, read_event, read_suppression, sender_of
@@ -18,6 +19,10 @@ from bounceparse.ledger.persons import domain_in, domain_of, hash_of, person_of
 from bounceparse.ledger.recording import grow, hear
 from bounceparse.ledger.schema import addresses, delivered, domains, events, quarantine, settings, strikes, suppressions
 from bounceparse.model import Strike, Suppression
+
+_STRIKES: Final = (
+    select(strikes.c.at, strikes.c.reason, strikes.c.list, strikes.c.sender).where(strikes.c.address == bindparam("person")).order_by(strikes.c.at)
+)
 
 
 class Person(Struct, frozen=True):
@@ -89,10 +94,7 @@ def look_up(connection: Connection, person: str) -> Person:
     return Person(
         person,
         tuple(map(read_event, connection.execute(select(*EVENT).where(events.c.address == person).order_by(events.c.received, events.c.id)))),
-        tuple(
-            Strike(at, reason)
-            for at, reason in connection.execute(select(strikes.c.at, strikes.c.reason).where(strikes.c.address == person).order_by(strikes.c.at))
-        ),
+        tuple(Strike(*row) for row in connection.execute(_STRIKES, {"person": person})),
         tuple(map(read_suppression, connection.execute(select(*SUPPRESSION).where(t.address.in_(keys)).order_by(t.id)))),
         connection.execute(select(delivered.c.at).where(delivered.c.address == person)).scalar(),
     )

@@ -28,7 +28,7 @@ _EVENTS: Final = select(_e.key).where(_e.key.in_((bindparam("event"), bindparam(
 _AGAIN: Final = (
     update(events).where(_e.key == bindparam("event")).values(seen=_e.seen + 1, last_seen=case((_e.last_seen < _NOW, _NOW), else_=_e.last_seen))
 )
-_STRIKES: Final = select(_s.at, _s.reason, _s.key).where(_s.address == bindparam("person")).order_by(_s.at.desc()).limit(STRIKES)
+_STRIKES: Final = select(_s.at, _s.reason, _s.list, _s.sender, _s.key).where(_s.address == bindparam("person")).order_by(_s.at.desc()).limit(STRIKES)
 _MARK: Final = select(delivered.c.at).where(delivered.c.address == bindparam("person"))
 _KNOWN: Final = select(
     select(settings.c.value).where(settings.c.name == "salt").scalar_subquery(),
@@ -150,12 +150,14 @@ class Recording:
         history = History(
             key,
             False,
-            tuple(Strike(at, reason) for at, reason, _ in known.struck),
+            tuple(Strike(*strike) for *strike, _ in known.struck),
             known.delivered,
             tuple(Held(suppression.reason, suppression.scope, suppression.since, suppression.until) for suppression in held),
             delay if delay in there else "",
             known.in_domain,
             known.failing(self._policy.storm, now),
+            place["list"],
+            place["sender"],
         )
         decision = decide(result.verdict, result.recipient, proof, history, self._policy, now, kind=report.kind)
         if report.kind == "not_bounce":
@@ -178,14 +180,14 @@ class Recording:
         failing = decision.storm or (decision.action == "suppress" and decision.strike not in EVENTS)
         known.hear(now, self._grown, failing)
         if decision.strike:
-            self._do.execute(_NEW_STRIKE, {"key": decision.key, "address": person, "reason": decision.strike, "at": now})
+            self._do.execute(_NEW_STRIKE, {"key": decision.key, "address": person, "reason": decision.strike, **place, "at": now})
         if decision.clears:
             mark_delivered(self._do, person, now, f"report {decision.key}")
         if decision.storm:
             self._hold_back(known.domain)
         if decision.action == "suppress":
             line = self._policy.line_of(decision.strike)
-            counted = [key for _, reason, key in reversed(known.struck) if line is not None and reason in line.reasons]
+            counted = [key for _, reason, _, _, key in reversed(known.struck) if line is not None and reason in line.reasons]
             new = Suppression(
                 f"@{known.domain}" if decision.scope == "domain" else person,
                 decision.strike,

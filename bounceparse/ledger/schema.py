@@ -118,6 +118,8 @@ strikes: Final = Table(
     Column("key", String(80), primary_key=True),  # of the event
     _text("address", limits.ADDRESS),
     _text("reason", 60),
+    _text("list"),
+    _text("sender", limits.ADDRESS),
     Column("at", Moment(), nullable=False),
     Index(None, "address", "at"),
 )

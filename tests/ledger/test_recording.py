@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -254,3 +255,16 @@ def test_times_need_a_zone(ledger: Ledger, policy: Policy) -> None:
         ledger.record(report(ANN), policy, now=datetime(2026, 1, 1))  # noqa: DTZ001
     ledger.record(report(ANN), policy)
     assert ledger.check(ANN) is not None
+
+
+def test_strikes_of_one_list_count_for_that_list(ledger: Ledger, tmp_path: Path, clock: Clock) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('base = "default"\n[line.mailbox_full]\nstrikes = 2\ndays = 2\nscope = "list"\n')
+    policy = Policy.load(own)
+    lists = ["a.example.com", "b.example.com", "A.example.com"]
+    actions = [
+        ledger.record(report(ANN, reason="mailbox_full", list_id=f"<{name}>"), policy, now=clock(n))[0].action for n, name in enumerate(lists)
+    ]
+    assert actions == ["record", "record", "suppress"]
+    assert ledger.check(ANN, list="a.example.com", now=clock(3)) is not None
+    assert ledger.check(ANN, list="b.example.com", now=clock(3)) is None

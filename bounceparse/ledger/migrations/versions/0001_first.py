@@ -38,7 +38,7 @@ def upgrade() -> None:
     op.create_table(
         "bounce_strikes",
         sa.Column("key", sa.String(80), nullable=False),
-        *text(address=320, reason=60),
+        *text(address=320, reason=60, list=998, sender=320),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_bounce_strikes"),
     )
