@@ -1,0 +1,206 @@
+"""A Postfix of our own: private configuration, queue and ports on loopback, no service of the system touched. Needs root, as its master does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+MISSING = (
+    "needs root, to run a Postfix of its own"
+    if not hasattr(os, "geteuid") or os.geteuid()
+    else ""
+    if shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    else "needs Postfix: apt-get install postfix"
+)
+
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {place}/queue
+data_directory = {place}/data
+command_directory = /usr/sbin
+daemon_directory = {daemons}
+maillog_file = {place}/maillog
+maillog_file_prefixes = {place}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mx.example.org
+mydestination =
+alias_maps =
+local_recipient_maps =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_reject_unlisted_recipient = no
+smtpd_relay_restrictions = permit_mynetworks, reject
+disable_dns_lookups = yes
+smtp_host_lookup = native
+transport_maps = texthash:{place}/etc/transport
+virtual_mailbox_domains = known.example.net
+virtual_mailbox_base = {place}/mail
+virtual_mailbox_maps = inline:{{ann@known.example.net=ann}}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+bounceparse_destination_recipient_limit = 1
+maximal_queue_lifetime = 12s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
+"""
+
+MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{strict} inet n - n - - smtpd
+  -o smtpd_recipient_restrictions=check_recipient_access,texthash:{place}/etc/access,reject
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+bounceparse unix - n n - 4 pipe user=nobody argv=/usr/bin/perl {place}/relay --to ${{original_recipient}}
+"""
+
+RELAY = r"""
+use IO::Socket::UNIX;
+my $far = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => "%s/relay.sock") or exit 75;
+local $/;
+print $far join("\0", @ARGV), "\n", <STDIN>;
+$far->flush; shutdown($far, 1);
+my $code = <$far>;
+exit(length $code ? $code : 75);
+"""
+
+# pipe(8) does not run programs as root, and the Python of the tests may be root's alone: what pipe(8) runs hands all it was given to this side.
+Run = Callable[[Sequence[str], bytes], int]
+
+
+class Postfix:
+    """A running Postfix; `bounces@example.org` goes to LMTP, `piped@example.org` to the pipe."""
+
+    def __init__(self, place: Path, port: int) -> None:
+        self.place = place
+        self.port = port
+
+    def send(self, sender: str, recipient: str, notify: str = "") -> None:
+        """Send a mail through it."""
+        message = f"From: {sender}\r\nTo: {recipient}\r\nSubject: News\r\nMessage-ID: <{recipient}>\r\n\r\nHello.\r\n"
+        with smtplib.SMTP("127.0.0.1", self.port, local_hostname="localhost", timeout=20) as client:
+            client.sendmail(sender, [recipient], message, rcpt_options=[f"NOTIFY={notify}"] if notify else [])
+
+    @property
+    def log(self) -> str:
+        return (self.place / "maillog").read_text("utf-8", "replace") if (self.place / "maillog").exists() else ""
+
+    def flush(self) -> None:
+        """Try again what was deferred."""
+        subprocess.run(["postqueue", "-c", str(self.place / "etc"), "-f"], env=PATH, capture_output=True, timeout=20, check=False)
+
+
+PATH = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin"}
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Postfix]:
+    """Run Postfix until the end of the block; `run` does what pipe(8) is asked for, and returns an exit code."""
+    place = Path(tempfile.mkdtemp(prefix="bp-", dir="/tmp"))
+    place.chmod(0o755)
+    process: subprocess.Popen[bytes] | None = None
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        for name in ("etc", "queue", "data", "mail"):
+            (place / name).mkdir(0o755)
+        shutil.chown(place / "data", "postfix")
+        owner = (place / "data").stat().st_uid
+        shutil.chown(place / "mail", "nobody")
+        there = (place / "mail").stat()
+        port, strict, nobody = free_ports(3)
+        daemons = subprocess.run(["postconf", "-d", "-h", "daemon_directory"], env=PATH, capture_output=True, text=True, check=True).stdout.strip()
+        facts = {"place": place, "daemons": daemons, "port": port, "strict": strict, "uid": there.st_uid, "gid": owner}
+        (place / "etc/main.cf").write_text(MAIN.format(**facts))
+        (place / "etc/master.cf").write_text(MASTER.format(**facts).lstrip())
+        (place / "etc/transport").write_text(
+            f"remote.example.net smtp:[127.0.0.1]:{strict}\n"
+            f"silent.example.net smtp:[127.0.0.1]:{nobody}\n"
+            f"bounces@example.org lmtp:unix:{place}/lmtp.sock\n"
+            "piped@example.org bounceparse:\n"
+        )
+        (place / "etc/access").write_text("nobody@remote.example.net 550 5.1.1 User unknown\n")
+        (place / "relay").write_text(RELAY % place)
+        listener.bind(f"{place}/relay.sock")
+        (place / "relay.sock").chmod(0o666)
+        listener.listen()
+        threading.Thread(target=_relay, args=(listener, run), daemon=True).start()
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(["postfix", "-c", str(place / "etc"), "start-fg"], env=PATH, stdin=quiet, stdout=quiet, stderr=quiet)
+        found = Postfix(place, port)
+        wait_for(lambda: _answers(port), 20, lambda: found.log)
+        yield found
+    finally:
+        if process is not None:
+            subprocess.run(["postfix", "-c", str(place / "etc"), "stop"], env=PATH, capture_output=True, timeout=30, check=False)
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+        listener.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _relay(listener: socket.socket, run: Run) -> None:
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        with near, near.makefile("rwb") as stream:
+            args = stream.readline().rstrip(b"\n").decode().split("\0")
+            stream.write(str(run(args, stream.read())).encode())
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as near:
+            return near.recv(3) == b"220"
+    except OSError:
+        return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def wait_for(what: Callable[[], object], seconds: float, say: Callable[[], str]) -> None:
+    """Return when something is so; fail after some seconds, and say why."""
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, say()
+        time.sleep(0.1)
