@@ -19,10 +19,12 @@ from bounceparse.wire.decode import decode_words
 from bounceparse.wire.headers import unfold
 
 _FIELD: Final = re.compile(
-    r"\n[ \t>|]{0,3}(?:(final-recipient|original-recipient|action|status|remote-mta|x-actual-recipient|x-supplementary-info|x-display-name|"
+    r"\n[ \t>|]{0,3}+(?-i:(?=[FfOoAaSsRrXxLlDd]))"  # no name begins with another letter
+    r"(?:((?-i:Final-Recipient|Action|Status|Remote-MTA|Reporting-MTA|Arrival-Date|Original-Recipient)|"  # as usually spelt: no case to fold
+    r"final-recipient|original-recipient|action|status|remote-mta|x-actual-recipient|x-supplementary-info|x-display-name|"
     r"reporting-mta|arrival-date|original-envelope-id|last-attempt-date|x-powermta-bouncecategory|x-original-message-id|recipient)[ \t.]*:"
     r"[ \t]*(.*(?:\n[ \t]+\S.*)*)"
-    r"|(?:diagnostic-code|x-exim-diagnostic)[ \t.]*:[ \t]*(.*(?:\n(?:[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)).*)*))",
+    r"|(?:(?-i:Diagnostic-Code)|diagnostic-code|x-exim-diagnostic)[ \t.]*:[ \t]*(.*(?:\n(?:[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)).*)*))",
     re.I,
 )
 _MESSAGE_FIELDS: Final = frozenset({"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"})

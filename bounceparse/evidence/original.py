@@ -10,7 +10,11 @@ from bounceparse.model import Original
 from bounceparse.text import printable
 from bounceparse.wire.headers import decode_field, read_fields, unfold
 
-_FIELD: Final = re.compile(r"\n(?-i:(?=[MmFfSsDdLl]))(message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I)
+_FIELD: Final = re.compile(
+    r"\n(?-i:(?=[MmFfSsDdLl][aeiruAEIRU]))"
+    r"((?-i:Message-I[dD]|From|Subject|Date|List-I[dD])|message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)",
+    re.I,
+)
 _SEPARATOR: Final = re.compile(
     r"\n[ \t>]{0,4}(?-i:(?=[-=_*+|\[aicefobhmtuAICEFOBHMTU\u0400-\uffff][-=_*+|<hrlontea HRLONTEA\u0400-\uffff]))(?:"  # what no line begins with else
     r"[-=_*+|]{2,}+[ \t\[|]{0,4}(?:below (?:this|the next) line|this is a copy|original (?:message|mail)|unsent message|no message was collected|"

@@ -12,7 +12,7 @@ from bounceparse.text import printable
 from bounceparse.wire.charset import decode_text, fix_mojibake
 from bounceparse.wire.decode import decode_words
 
-FIELD: Final = re.compile(r"\n([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)")
+FIELD: Final = re.compile(r"\n([!-9;-~]++)[ \t]*+:[ \t]*+(.*+(?:\n[ \t].*+)*+)")
 """One field (RFC 5322 2.2) and the line end before it: name and raw value; blanks before the colon are tolerated.
 
 Patterns that begin with a line end are found by memchr, twice as fast as those that begin with `^`; so a block is read with one put before it.
