@@ -10,6 +10,7 @@ except ModuleNotFoundError:
 from bounceparse.ledger.connect import LedgerError, SetUpError
 from bounceparse.ledger.facts import Alert, Event, Quarantined
 from bounceparse.ledger.people import Forgotten, Person
+from bounceparse.ledger.rehearsal import Rehearsal
 from bounceparse.ledger.store import Ledger
 
-__all__ = ["Alert", "Event", "Forgotten", "Ledger", "LedgerError", "Person", "Quarantined", "SetUpError"]
+__all__ = ["Alert", "Event", "Forgotten", "Ledger", "LedgerError", "Person", "Quarantined", "Rehearsal", "SetUpError"]

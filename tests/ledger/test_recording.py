@@ -262,9 +262,7 @@ def test_strikes_of_one_list_count_for_that_list(ledger: Ledger, tmp_path: Path,
     own.write_text('base = "default"\n[line.mailbox_full]\nstrikes = 2\ndays = 2\nscope = "list"\n')
     policy = Policy.load(own)
     lists = ["a.example.com", "b.example.com", "A.example.com"]
-    actions = [
-        ledger.record(report(ANN, reason="mailbox_full", list_id=f"<{name}>"), policy, now=clock(n))[0].action for n, name in enumerate(lists)
-    ]
+    actions = [ledger.record(report(ANN, reason="mailbox_full", list_id=f"<{name}>"), policy, now=clock(n))[0].action for n, name in enumerate(lists)]
     assert actions == ["record", "record", "suppress"]
     assert ledger.check(ANN, list="a.example.com", now=clock(3)) is not None
     assert ledger.check(ANN, list="b.example.com", now=clock(3)) is None
