@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "classify": "Give a verdict on many bare SMTP replies or log lines.",
     "stats": "Count by reason, fault, provider, domain, status, day …",
     "pipe": "Record one message that a mail server gives (sysexits).",
-    "serve": "Listen for bounces: LMTP.",
+    "serve": "Listen: LMTP for mail servers, HTTP for programs.",
     "codes": "Look up a code or error number, or search by word.",
     "rules": "List, show, test and check the rules, built-in and your own.",
     "verp": "Make, read and check return paths that prove a bounce.",

@@ -45,6 +45,9 @@ SETTINGS: Final = (
     Setting("spool", "text", "where messages are while they are worked on", ""),
     Setting("others", "text", "the Maildir for mail that is no bounce", ""),
     Setting("drop_others", "switch", "keep no mail that is no bounce", False),
+    Setting("lmtp", "text", "where serve listens for LMTP", ""),
+    Setting("http", "text", "where serve listens for HTTP", ""),
+    Setting("access", "text", "the file with the tokens of the HTTP API and the keys of mail services", ""),
     Setting("no_color", "switch", "no colours on a terminal", False),
     Setting("quiet", "switch", "no remarks on standard error", False),
     Setting("verbose", "switch", "more remarks on standard error", False),
@@ -85,7 +88,7 @@ def load_config(path: str) -> dict[str, Any]:
     folder = Path(path).parent
     if "rules" in found:
         found["rules"] = [str(folder / rule) for rule in found["rules"]]
-    for name in ("ledger", "spool", "others"):
+    for name in ("ledger", "spool", "others", "access"):
         if found.get(name) and "://" not in found[name]:
             found[name] = str(folder / found[name])
     if found.get("policy", "").endswith(".toml"):
