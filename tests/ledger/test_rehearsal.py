@@ -23,6 +23,7 @@ def test_a_rehearsal_tells_what_will_be(ledger: Ledger, policy: Policy, clock: C
         for reason in rng.choices(reasons, k=240)
     ]
     mails += rng.sample(mails, 40)
+    mails += [report(f"new{n}@big.example") for n in range(25)]
     for n, mail in enumerate(mails[:100]):
         ledger.record(mail, policy, now=clock(n / 5))
     ledger.forget("p1@big.example", keep=True)
