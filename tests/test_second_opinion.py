@@ -18,6 +18,7 @@ CASES = golden.fixtures()
 
 # Where flufl.bounce names an address that we do not, and why we are right. An entry that is no longer true fails.
 DIFFERENCES = {
+    "amazon-sns/01-bounce.eml": "The event is JSON; flufl.bounce takes what stands before its first at sign, braces and all.",
     "earthlink/01-sorry-unable.eml": "Three dots follow the address in the reply; flufl.bounce takes them and the next word with it.",
     "ezmlm/02-subscriber-warning.eml": "The list asks the subscriber himself; the bounce in his mail is a copy of an old one.",
     "generic/08-bounce-of-a-bounce.eml": "The bounce that came back names an address of its own; nobody wrote to that one this time.",
@@ -31,7 +32,10 @@ DIFFERENCES = {
 
 
 def named_by_flufl(raw: bytes) -> set[str]:
-    temporary, permanent = all_failures(message_from_bytes(raw))
+    try:
+        temporary, permanent = all_failures(message_from_bytes(raw))
+    except AttributeError:  # a header with bytes above 127 is no string, and some of its detectors do not expect that
+        return set()
     named = ((a.decode("latin-1") if isinstance(a, bytes) else a) for a in (*temporary, *permanent))
     return {address.lower().rstrip(".") for address in named if address}
 
