@@ -18,7 +18,7 @@ from bounceparse.evidence.notice import find_reason, read_notice
 from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.judge import Judge
-from bounceparse.kinds import Signs, action_for, decide_kind, read_heads, read_signs
+from bounceparse.kinds import Signs, action_for, decide_kind, find_signs, name_signs, read_heads, weigh_signs
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Certainty, Claim, Message, Original, Proof, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge, needs_words
@@ -67,6 +67,7 @@ class Engine:
         self._landmarks = Landmarks(self.tables)
         self._judge = Judge(self.tables, self._landmarks)
         self._heads = lru_cache(maxsize=4_096)(partial(read_heads, self._landmarks))  # daemons use one From and a few Subjects each
+        self._signs = lru_cache(maxsize=4_096)(partial(weigh_signs, self._landmarks))
         self._dialects: dict[str, Dialect] = {dialect.name: dialect for dialect in self.tables.dialects}
 
     def __reduce__(self) -> tuple[type[Engine], tuple[object, ...]]:
@@ -135,7 +136,9 @@ class Engine:
         headers = gathered.headers
         heads = self._heads(headers.get("from", ""), headers.get("subject", ""))
         dsn = gathered.report == "dsn"
-        return read_signs(self._landmarks, headers, heads, gathered.text[: _SURVEYED_DSN if dsn else _SURVEYED], dsn and bool(gathered.claims))
+        reported = dsn and bool(gathered.claims)
+        found = find_signs(self._landmarks, gathered.text[: _SURVEYED_DSN if dsn else _SURVEYED], reported)
+        return self._signs(heads, found, reported, *name_signs(self._landmarks, headers))
 
     def _names_reason(self, words: list[Claim]) -> bool:
         landmarks = self._landmarks

@@ -50,8 +50,8 @@ class Signs(Struct, frozen=True, gc=False):
     sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
 
 
-class Heads(Struct, frozen=True, gc=False):
-    """What the landmarks in From and Subject say."""
+class Heads(Struct, frozen=True, eq=False, gc=False):
+    """What the landmarks in From and Subject say; equal only to itself, which makes it the cheapest of keys."""
 
     words: frozenset[str]
     senders: frozenset[int]  # ids of the landmarks in From
@@ -76,40 +76,54 @@ def read_heads(landmarks: Landmarks, sender: str, subject: str) -> Heads:
     return Heads(frozenset(words), frozenset(found[0]), frozenset(found[1]), candidates)
 
 
-def read_signs(landmarks: Landmarks, headers: dict[str, str], heads: Heads, text: str, reported: bool = False) -> Signs:
-    """Return the signs and the dialect of a message, from what its From and Subject say and one automaton pass over its text.
+def find_signs(landmarks: Landmarks, text: str, reported: bool) -> frozenset[int]:
+    """Return the ids of the landmarks in the text for people, from one automaton pass over it.
 
-    When a machine part has `reported`, only the signs of a delay are looked for in the text: nothing else is asked beside it.
+    When a machine part has `reported`, only the signs of a delay and of the dialect are looked for: nothing else is asked beside it.
+    """
+    survey = landmarks.survey_report if reported else landmarks.survey_text
+    return frozenset([literal for literal, _, _ in survey(squeeze(text), True)])
 
-    A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken.
+
+def name_signs(landmarks: Landmarks, headers: dict[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return the names of header fields that mean something, and whether any of them says that nobody wrote this."""
+    known, automatic = landmarks.header_names, landmarks.auto_headers
+    names = tuple([name for name in headers if name in known])
+    for name in names:
+        values = automatic.get(name)
+        if values is not None and (not values or headers[name].lower().startswith(values)):
+            return names, True
+    return names, False
+
+
+def weigh_signs(landmarks: Landmarks, heads: Heads, found: frozenset[int], reported: bool, names: tuple[str, ...], automatic: bool) -> Signs:
+    """Return the signs and the dialect of a message, from what its From and Subject, its text and the names of its header fields say.
+
+    A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken. Asked
+    through an LRU cache: the mails of one program differ in addresses and in little of this.
     """
     words = set(heads.words)
     candidates = heads.candidates.copy()
     phrased: set[int] = set()
-    in_text, survey = (landmarks.in_report, landmarks.survey_report) if reported else (landmarks.in_text, landmarks.survey_text)
-    for literal, start, end in survey(squeeze(text), True):
-        signs, claimed = in_text[literal]
-        if signs:
-            words.update(signs)
+    in_text = landmarks.in_report if reported else landmarks.in_text
+    for literal in found:
+        (signs, claimed), length = in_text[literal]
+        words.update(signs)
         for number in claimed:
-            candidates[number] = max(end - start, candidates.get(number, 0))
+            candidates[number] = max(length, candidates.get(number, 0))
             phrased.add(number)
-    names = landmarks.header_names
-    for name in headers:
-        if name not in names:
-            continue
+    for name in names:
         for number in landmarks.headers[name]:
             candidates[number] = len(name) + candidates.get(number, 0)
-        values = landmarks.auto_headers.get(name)
-        if values is not None and (not values or headers[name].lower().startswith(values)):
-            words.add("auto_reply@header")
+    if automatic:
+        words.add("auto_reply@header")
     best = (0, 0, -1)
     for number, length in candidates.items():
         needed = landmarks.needed[number]
         senders, subjects = landmarks.heads[number]
         if (needed & 1 and senders.isdisjoint(heads.senders)) or (needed & 2 and subjects.isdisjoint(heads.subjects)):
             continue
-        if needed & 8 and not any(name in headers for name in landmarks.dialects[number].claims_header):
+        if needed & 8 and not any(name in names for name in landmarks.dialects[number].claims_header):
             continue
         if needed & 4 and number not in phrased:
             continue

@@ -101,9 +101,10 @@ class Landmarks:
         # machine part only the dialect is asked for, and whether the notice speaks of a delay.
         signs, delays = self.signs.keys(), [literal for literal, meanings in self.signs.items() if any(kind == "delay" for kind, _ in meanings)]
         self.survey_head, self.in_head, head_ids = self._automaton(signs | self.claims.keys(), 0, 1)
-        self.survey_text, in_text, _ = self._automaton(signs | self.claims.keys(), 2)
-        self.survey_report, in_report, _ = self._automaton(self.claims.keys() | delays, 2)
-        self.in_text, self.in_report = [uses for (uses,) in in_text], [uses for (uses,) in in_report]
+        self.survey_text, text, text_ids = self._automaton(signs | self.claims.keys(), 2)
+        self.survey_report, report, report_ids = self._automaton(self.claims.keys() | delays, 2)
+        self.in_text = [(uses, len(self.literals[literal])) for (uses,), literal in zip(text, text_ids, strict=True)]
+        self.in_report = [(uses, len(self.literals[literal])) for (uses,), literal in zip(report, report_ids, strict=True)]
         self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(head_ids)  # by dialect: ids that its From and its Subject may hold
 
     def _automaton(self, wanted: set[int], *places: int) -> tuple[Survey, list[tuple[Uses, ...]], list[int]]:
