@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flufl.bounce import all_failures
+from mailparser import parse_from_bytes
 
 import bounceparse
 from bounceparse import record
@@ -49,7 +50,11 @@ def test_against_flufl(name: str, publish: Publish) -> None:
     items = mails(folder)
     items = items[:: max(1, len(items) // SLOW_SHARE)]
     flufl = "email + flufl.bounce all_failures"
-    readers: dict[str, Reader] = {flufl: lambda raw: all_failures(message_from_bytes(raw)), "parse + JSON record": parse_and_encode}
+    readers: dict[str, Reader] = {
+        flufl: lambda raw: all_failures(message_from_bytes(raw)),
+        "mail-parser parse_from_bytes": parse_from_bytes,
+        "parse + JSON record": parse_and_encode,
+    }
     publish(f"{name}: {len(items)} of its mails, a mail", interleaved(readers, items, flufl, rounds=3))
 
 
