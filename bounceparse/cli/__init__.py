@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "explain": "Say why: one reply or one mail, its rule, codes, evidence.",
     "classify": "Give a verdict on many bare SMTP replies or log lines.",
     "stats": "Count by reason, fault, provider, domain, status, day …",
+    "decide": "Say what to do about each address; --apply does it.",
+    "suppress": "List, check, add, remove, import, export, forget.",
     "pipe": "Record one message that a mail server gives (sysexits).",
     "serve": "Listen: LMTP for mail servers, HTTP for programs.",
     "codes": "Look up a code or error number, or search by word.",

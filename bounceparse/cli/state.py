@@ -20,12 +20,15 @@ class State:
         self.no_colour = False
         self.config: str | None = None
         self.settings: dict[str, Any] = {}
+        self.mask: Callable[[str], str] | None = None  # what --redact does to everything that is said
         self._progress = ""
         self.on_clear: Callable[[], None] | None = None  # takes a drawn progress away
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Write one line to standard error, whatever the text holds."""
         self.clear()
+        if self.mask is not None:
+            text = self.mask(text)
         click.echo(look_at(sys.stderr, self.no_colour).paint(show(text), tone), err=True, color=True)
 
     def remark(self, text: str) -> None:

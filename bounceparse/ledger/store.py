@@ -71,6 +71,11 @@ class Ledger:
         """The database as one may show it, without its password."""
         return self._database.name
 
+    @property
+    def file(self) -> str | None:
+        """The file of an SQLite database, None for any other."""
+        return self._database.file
+
     def close(self) -> None:
         """Close the connections, with everything on disk; the next use opens new ones."""
         if self._ready_in == os.getpid() and not self._durable:

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Final
 
-from bounceparse.record import Record, RecordOriginal, RecordProof
+from bounceparse.record import Record, RecordDecision, RecordOriginal, RecordProof
 
 Getter = Callable[[Record], object]
 
 ORIGINAL: Final = {"from" if name == "sender" else name: name for name in RecordOriginal.__struct_fields__}
 PROOF: Final = RecordProof.__struct_fields__
+DECISION: Final = RecordDecision.__struct_fields__
 HEADERS: Final = "original.headers."
 
 NAMES: Final = (
     *Record.__struct_fields__,
     *(f"original.{name}" for name in ORIGINAL),
     *(f"proof.{name}" for name in PROOF),
+    *(f"decision.{name}" for name in DECISION),
     "bounceparse_reason",  # beside the reason in the words of another system
 )
 
@@ -62,4 +64,6 @@ def getter(name: str) -> Getter:
     if first == "original":
         inner = ORIGINAL[rest]
         return lambda row: getattr(row.original, inner)
+    if first == "decision":
+        return lambda row: getattr(row.decision, rest, "")
     return lambda row: getattr(row.proof, rest)

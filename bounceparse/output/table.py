@@ -9,14 +9,16 @@ from msgspec import Struct
 from bounceparse.output.csv import cell
 from bounceparse.output.fields import getter
 from bounceparse.output.terminal import BOUNCE_TONE, Terminal, Tone, fit, show
-from bounceparse.record import Record
+from bounceparse.record import Record, RecordDecision
 
 DEFAULT: Final = ("bounce", "reason", "status", "recipient", "origin")
 FIXED: Final = {
     "bounce": 6, "reason": 20, "status": 7, "reply_code": 10, "kind": 11, "certainty": 9, "fault": 9, "action": 9, "command": 8, "arrived": 20,
+    "decision.action": 8, "decision.until": 10,
 }  # fmt: skip
 NARROW: Final = {"reason": 18, "status": 6}  # where the terminal has 80 columns or fewer
 WEIGHT: Final = {"recipient": 5, "origin": 4, "diagnostic": 8}  # how the rest is shared by the others; 4 when not named
+ACTION_TONE: Final[dict[str, Tone]] = {"suppress": "red", "review": "yellow", "alert": "cyan", "record": "", "ignore": "dim"}
 LEAST: Final = 8  # columns of a field that has no fixed width
 LOOSE: Final = 32  # columns of such a field where nothing is cut
 GAP: Final = "  "
@@ -34,7 +36,7 @@ class Table(Struct, frozen=True):
 
     @property
     def head(self) -> bytes:
-        names = [fit(name, width) for name, width in zip(self.fields, self.widths(), strict=True)]
+        names = [fit(name.removeprefix("decision."), width) for name, width in zip(self.fields, self.widths(), strict=True)]
         return (self.terminal.paint(GAP.join(names).rstrip(), "bold") + "\n").encode()
 
     def widths(self) -> list[int]:
@@ -64,6 +66,15 @@ class Table(Struct, frozen=True):
         return GAP.join(out).rstrip() + "\n"
 
 
+def _decided(name: str, decision: RecordDecision) -> tuple[str, Tone]:
+    """Return the text of one cell about a decision, and its tone."""
+    if name == "decision.action":
+        return decision.action, ACTION_TONE[decision.action]
+    if name == "decision.until":
+        return ("for good" if decision.until is None else decision.until[:10]) if decision.action == "suppress" else "", ""
+    return show(getattr(decision, name.removeprefix("decision."))), ""
+
+
 def value(name: str, found: object, row: Record, base: str = "") -> tuple[str, Tone]:
     """Return the text of one cell and its tone. A delay says so in the column of the bounce; a message that reports nothing says its kind."""
     if name == "bounce":
@@ -71,5 +82,7 @@ def value(name: str, found: object, row: Record, base: str = "") -> tuple[str, T
         return ("-" if word == "none" else word), BOUNCE_TONE[word]
     if name == "reason":
         return show(row.reason) or row.kind, "" if row.reason else "dim"
+    if name.startswith("decision.") and row.decision is not None:
+        return _decided(name, row.decision)
     text = show(found.removeprefix(base)) if isinstance(found, str) else cell(found)
     return text, "dim" if name == "origin" else ""
