@@ -60,6 +60,7 @@ VAGUE_NAMES = {"utils.py", "util.py", "helpers.py", "base.py", "common.py", "mis
 LONG = 400  # lines after which a file explains itself
 
 DISTRIBUTIONS = {  # of modules that are named otherwise than their package
+    "anymail": "django-anymail",
     "dns": "dnspython",
     "flufl": "flufl.bounce",
     "mailparser": "mail-parser",
