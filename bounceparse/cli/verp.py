@@ -43,7 +43,8 @@ def command(ctx: click.Context) -> None:
 
     \b
     openssl rand -hex 32 > secret && chmod 600 secret
-    bounceparse verp make --verp '{signed}@bounces.example.org' --secret-file secret jo@example.com
+    bounceparse verp make --verp '{signed}@b.example.org' \\
+      --secret-file secret jo@example.com
     """
     ctx.default_map = dict.fromkeys(("make", "read", "check"), state_of(ctx).settings)
 
