@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "decide": "Say what to do about each address; --apply does it.",
     "suppress": "List, check, add, remove, import, export, forget.",
     "pipe": "Record one message that a mail server gives (sysexits).",
+    "fetch": "Read bounces from mailboxes: IMAP, POP3.",
     "serve": "Listen: LMTP for mail servers, HTTP for programs.",
     "codes": "Look up a code or error number, or search by word.",
     "rules": "List, show, test and check the rules, built-in and your own.",

@@ -17,7 +17,7 @@ import click
 from bounceparse import limits
 from bounceparse.cli.exits import BAD_CONFIG, DONE, NO_INPUT, Stop, explain_usage
 from bounceparse.cli.state import State, state_of
-from bounceparse.cli.storing import Storing, open_pipeline, storing_options
+from bounceparse.cli.storing import Storing, open_pipeline, others_options, storing_options
 
 BAD_USAGE: Final = 64  # EX_USAGE of sysexits.h
 COME_AGAIN: Final = 75  # EX_TEMPFAIL
@@ -38,6 +38,7 @@ class Pipe(click.Command):
 
 @click.command(cls=Pipe)
 @storing_options
+@others_options
 @click.option("--to", "envelope", multiple=True, metavar="ADDRESS", help="Whom the message was sent to, as the envelope says; repeatable.")
 @click.option("--origin", default="pipe", metavar="TEXT", help="Where it came from, for the ledger.", show_default=True)
 @click.pass_context

@@ -12,7 +12,7 @@ import click
 from bounceparse.cli.exits import CANNOT_CREATE, DONE, USAGE, Stop
 from bounceparse.cli.options import FILE
 from bounceparse.cli.state import State, state_of
-from bounceparse.cli.storing import Storing, open_pipeline, storing_options
+from bounceparse.cli.storing import Storing, open_pipeline, others_options, storing_options
 
 if TYPE_CHECKING:
     import socket
@@ -32,6 +32,7 @@ COME_AGAIN: Final = 75
 @click.option("--allow-remote", is_flag=True, help="Take LMTP on addresses that other machines can reach.")
 @click.option("--log", "form", type=click.Choice(("text", "json")), default="text", envvar="BOUNCEPARSE_LOG", help="How to log.", show_default=True)
 @storing_options
+@others_options
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -19,7 +19,7 @@ class Setting(Struct, frozen=True):
     """One thing that can be set."""
 
     name: str
-    kind: Literal["text", "list", "switch", "paths"]
+    kind: Literal["text", "list", "switch", "paths", "tables"]
     meaning: str
     default: Any = None
     choices: tuple[str, ...] = ()
@@ -48,10 +48,15 @@ SETTINGS: Final = (
     Setting("lmtp", "text", "where serve listens for LMTP", ""),
     Setting("http", "text", "where serve listens for HTTP", ""),
     Setting("access", "text", "the file with the tokens of the HTTP API and the keys of mail services", ""),
+    Setting("account", "tables", "mailboxes that fetch reads, each one [[account]]", ()),
     Setting("no_color", "switch", "no colours on a terminal", False),
     Setting("quiet", "switch", "no remarks on standard error", False),
     Setting("verbose", "switch", "more remarks on standard error", False),
 )
+ACCOUNT: Final[dict[str, type]] = {
+    "url": str, "password_file": str, "token_command": str, "ca_file": str, "move_to": str, "flag": str, "delete": bool, "plain": bool
+}
+"""What a mailbox may say; no secret is among it, so that the file can be shown."""
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
@@ -83,7 +88,7 @@ def load_config(path: str) -> dict[str, Any]:
     for name, value in found.items():
         wrong = _mistake(name, value)
         if wrong:
-            line = next((n for n, text in enumerate(content.splitlines(), 1) if text.split("=")[0].strip() == name), 1)
+            line = next((n for n, text in enumerate(content.splitlines(), 1) if text.split("=")[0].strip(" []") == name), 1)
             raise Stop(BAD_CONFIG, f"{path}:{line}: {wrong}")
     folder = Path(path).parent
     if "rules" in found:
@@ -93,6 +98,8 @@ def load_config(path: str) -> dict[str, Any]:
             found[name] = str(folder / found[name])
     if found.get("policy", "").endswith(".toml"):
         found["policy"] = str(folder / found["policy"])
+    for account in found.get("account", ()):
+        account.update({name: str(folder / account[name]) for name in ("password_file", "ca_file") if name in account})
     if "secret_file" in found:
         found["secret_file"] = str(folder / found["secret_file"])
     if "jobs" in found:
@@ -107,6 +114,8 @@ def _mistake(name: str, value: object) -> str:
         return f"no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BY_NAME)}")
     if setting.kind == "switch":
         return "" if isinstance(value, bool) else f"{name} is {value!r}; write true or false"
+    if setting.kind == "tables":
+        return _mistake_of_tables(name, value)
     if setting.kind in ("list", "paths"):
         good = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return "" if good else f'{name} is {value!r}; write a list of texts: {name} = ["…"]'
@@ -116,4 +125,19 @@ def _mistake(name: str, value: object) -> str:
         return f'{name} is {value!r}; write a text: {name} = "…"'
     if setting.choices and value not in setting.choices:
         return f"{name} is {value!r}; write one of {', '.join(setting.choices)}"
+    return ""
+
+
+def _mistake_of_tables(name: str, value: object) -> str:
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        return f"{name} is no table; write [[{name}]], and its settings below"
+    for number, table in enumerate(value, 1):
+        for key, given in table.items():
+            if key not in ACCOUNT:
+                near = get_close_matches(key, ACCOUNT, 1)
+                return f"{name} {number} has no setting {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(ACCOUNT)}")
+            if not isinstance(given, ACCOUNT[key]):
+                return f"{key} of {name} {number} is {given!r}; write {'true or false' if ACCOUNT[key] is bool else 'a text'}"
+        if "url" not in table:
+            return f"{name} {number} has no url; write url = \"imaps://user@host/Folder\""
     return ""

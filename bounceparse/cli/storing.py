@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 import click
 
@@ -28,10 +28,12 @@ storing_options: Final = put_on(
         show_default=True,
     ),
     click.option("--spool", type=FILE, metavar="DIR", envvar="BOUNCEPARSE_SPOOL", help="Where messages are while worked on; else beside the ledger."),
-    click.option("--others", type=FILE, metavar="DIR", envvar="BOUNCEPARSE_OTHERS", help="Maildir for mail that is no bounce; else in the spool."),
-    click.option("--drop-others", is_flag=True, envvar="BOUNCEPARSE_DROP_OTHERS", help="Keep no mail that is no bounce."),
     rules_option,
     proof_options,
+)
+others_options: Final = put_on(
+    click.option("--others", type=FILE, metavar="DIR", envvar="BOUNCEPARSE_OTHERS", help="Maildir for mail that is no bounce; else in the spool."),
+    click.option("--drop-others", is_flag=True, envvar="BOUNCEPARSE_DROP_OTHERS", help="Keep no mail that is no bounce."),
 )
 
 
@@ -41,15 +43,18 @@ class Storing(TypedDict):
     ledger: str | None
     policy: str
     spool: str | None
-    others: str | None
-    drop_others: bool
+    others: NotRequired[str | None]
+    drop_others: NotRequired[bool]
     rules: tuple[str, ...]
     verp: str | None
     secret_file: str | None
 
 
 def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, sync: bool = True) -> Pipeline:
-    """Return the way into the ledger; raises Stop for what is set wrong, UnstoredError when the spool cannot be made."""
+    """Return the way into the ledger; mail that is no bounce is kept for commands that have options for it.
+
+    Raises Stop for what is set wrong, UnstoredError when the spool cannot be made.
+    """
     if not asked["ledger"]:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
     policy = open_policy(asked["policy"])
@@ -63,7 +68,7 @@ def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, s
         ledger = Ledger(asked["ledger"])
     except LedgerError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
-    others = None if asked["drop_others"] else asked["others"] or ""
+    others = None if asked.get("drop_others", True) else asked.get("others") or ""
     try:
         return Pipeline(ledger, policy, engine, asked["spool"] or spool_beside(asked["ledger"]), others=others, fence=fence, sync=sync)
     except OSError as error:
