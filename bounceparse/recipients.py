@@ -194,7 +194,8 @@ def better_status(field: str, said: str, diagnostic: str) -> str:
 def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evidence, ...]:
     spans, rule = claim.spans, claim.rule
     if not spans:
-        return (Evidence(claim.source, "text" if diagnostic else "address", diagnostic or printable(address_of(claim), limits.ADDRESS), (0, 0), rule),)
+        title = "text" if diagnostic else "address"
+        return (Evidence(claim.source, title, diagnostic or printable(address_of(claim), limits.ADDRESS), (0, 0), rule),)
     found = []
     for name, span in zip(spans, offsets.spans(spans.values()), strict=True):
         known = _FIELDS.get(name)
