@@ -133,6 +133,7 @@ _CONTACT: Final = (
 _ROLE: Final = re.compile(
     r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I
 )
+_OWN_REPLY: Final = re.compile(r"\.\.\.[ \t]*[45]\d\d[ -]")
 _COLON: Final = re.compile("[:=\uff1a]")
 # Patterns that begin with a set of characters are found many times as fast as those that begin by looking back, so these look back behind it.
 _REPLY: Final = re.compile(r"[45](?<![\d.].)(?:\d\d[ \t-]|\.\d{1,3}\.\d{1,3}(?![\d.]))")
@@ -290,7 +291,7 @@ def _claim(
     places: _Places,
 ) -> Claim:
     words, end = _beside(entry, lines, starts)
-    answer = _answer_before(entry, replies()) if entry.shape == "transcript" else None
+    answer = _answer_before(entry, replies()) if entry.shape == "transcript" and _OWN_REPLY.search(entry.rest) is None else None
     if answer is None and (_REPLY.search(words) is None or _quotes_dialogue(words)):
         answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
@@ -348,9 +349,9 @@ def find_inline(lines: list[str]) -> str:
 
 def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
     """Return what the remote host answered before Sendmail's own line about it (`<<< 550 …`, then `554 <a@example.com>... Service unavailable`)."""
-    answer = None
+    answer, address = None, entry.address.lower()
     for reply in replies:
-        if reply.quoted and 0 < entry.line - reply.last < 4 and all(name.lower() == entry.address.lower() for name in reply.addresses):
+        if reply.quoted and 0 < entry.line - reply.last < 4 and (reply.phase == "MAIL" or all(name.lower() == address for name in reply.addresses)):
             answer = reply
     return answer
 
