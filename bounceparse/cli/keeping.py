@@ -44,7 +44,7 @@ redact_option: Final = click.option("--redact", is_flag=True, envvar="BOUNCEPARS
 
 
 @contextmanager
-def open_ledger(url: str | None, make: bool = False, durable: bool = True) -> Iterator[Ledger]:
+def open_ledger(url: str | None, make: bool = False, durable: bool = True, retention_days: int | None = None) -> Iterator[Ledger]:
     """Open the ledger of --ledger; raises Stop when there is none, or when it cannot be used. `make` is for commands that begin one."""
     if not url:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
@@ -53,7 +53,7 @@ def open_ledger(url: str | None, make: bool = False, durable: bool = True) -> It
     except ImportError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
     try:
-        with Ledger(url, durable=durable) as ledger:
+        with Ledger(url, durable=durable, retention_days=retention_days) as ledger:
             if not make and ledger.file is not None and not os.path.exists(ledger.file):  # noqa: PTH110
                 raise Stop(NO_INPUT, f"no ledger {ledger.file}; `bounceparse suppress init` makes one")
             yield ledger

@@ -61,29 +61,41 @@ def command(ctx: click.Context) -> None:
     ctx.default_map = dict.fromkeys(command.commands, state_of(ctx).settings)
 
 
-@command.command()
-@ledger_option
-@click.pass_context
-def init(ctx: click.Context, ledger: str | None) -> None:
-    """Make a ledger: the tables in an SQLite file, or in a PostgreSQL database."""
-    _set_up(ctx, ledger)
+retention_option: Final = click.option(
+    "--retention-days", type=click.IntRange(0), metavar="N", help="Take traces of persons away after so many days; 0: never."
+)
 
 
 @command.command()
 @ledger_option
+@retention_option
 @click.pass_context
-def upgrade(ctx: click.Context, ledger: str | None) -> None:
+def init(ctx: click.Context, ledger: str | None, retention_days: int | None) -> None:
+    """Make a ledger: the tables in an SQLite file, or in a PostgreSQL database.
+
+    With --retention-days, what is older goes by itself: what was reported about whom, what counted, and what is over. Suppressions that hold stay.
+    """
+    _set_up(ctx, ledger, retention_days)
+
+
+@command.command()
+@ledger_option
+@retention_option
+@click.pass_context
+def upgrade(ctx: click.Context, ledger: str | None, retention_days: int | None) -> None:
     """Bring the tables of a ledger up to date, after an update of this program."""
-    _set_up(ctx, ledger)
+    _set_up(ctx, ledger, retention_days)
 
 
-def _set_up(ctx: click.Context, url: str | None) -> None:
-    with open_ledger(url, make=True) as ledger:
+def _set_up(ctx: click.Context, url: str | None, retention_days: int | None) -> None:
+    with open_ledger(url, make=True, retention_days=retention_days) as ledger:
         before = ledger.upgrade()
         from bounceparse.ledger.migrate import HEAD
 
         done = "is up to date" if before == HEAD else f"brought up to date, from {before} to {HEAD}" if before else "made"
         state_of(ctx).remark(f"{ledger.name}: {done}")
+        if retention_days is not None:
+            ledger.check("")  # opens it, which notes the days
 
 
 @command.command("list")

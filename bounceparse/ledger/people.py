@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +19,10 @@ from bounceparse.ledger.persons import domain_in, domain_of, hash_of, person_of
 from bounceparse.ledger.recording import grow, hear
 from bounceparse.ledger.schema import addresses, delivered, domains, events, quarantine, settings, strikes, suppressions
 from bounceparse.model import Strike, Suppression
+
+RETENTION: Final = "retention_days"
+PURGED: Final = "purged"
+PURGE: Final = timedelta(hours=6)  # between two times that what is too old is taken away
 
 _STRIKES: Final = (
     select(strikes.c.at, strikes.c.reason, strikes.c.list, strikes.c.sender).where(strikes.c.address == bindparam("person")).order_by(strikes.c.at)
@@ -133,8 +137,29 @@ def _salt(connection: Connection) -> str:
     salt = read_salt(connection)
     if not salt:
         salt = secrets.token_hex(32)
-        connection.execute(insert(settings), {"name": "salt", "value": salt})
+        put_setting(connection, "salt", salt)
     return salt
+
+
+def put_setting(connection: Connection, name: str, value: str) -> None:
+    """Keep a setting with the ledger."""
+    if not connection.execute(update(settings).where(settings.c.name == name).values(value=value)).rowcount:
+        connection.execute(insert(settings), {"name": name, "value": value})
+
+
+def is_due(connection: Connection, now: datetime) -> int:
+    """Return after how many days traces are to go, when it is time to look for them, else 0."""
+    found = {name: value for name, value in connection.execute(select(settings.c.name, settings.c.value))}  # noqa: C416
+    days = int(found.get(RETENTION, "0"))
+    return days if days and found.get(PURGED, "") < (now - PURGE).isoformat() else 0
+
+
+def purge_when_due(connection: Connection, now: datetime) -> None:
+    """Take away what is too old, when nobody did so lately."""
+    days = is_due(connection, now)
+    if days:
+        put_setting(connection, PURGED, now.isoformat())
+        purge(connection, now - timedelta(days=days))
 
 
 def purge(connection: Connection, before: datetime) -> int:
@@ -143,7 +168,7 @@ def purge(connection: Connection, before: datetime) -> int:
     What holds, holds on. Return how many events were stripped.
     """
     e, t, a = events.c, suppressions.c, addresses.c
-    stripped = connection.execute(update(events).where(e.last_seen < before, e.address != "").values(STRIPPED)).rowcount
+    stripped = connection.execute(update(events).where(e.received < before, e.last_seen < before, e.address != "").values(STRIPPED)).rowcount
     connection.execute(delete(strikes).where(strikes.c.at < before))
     connection.execute(delete(quarantine).where(quarantine.c.at < before))
     connection.execute(delete(suppressions).where(or_(t.undone < before, t.until < before)))

@@ -32,14 +32,15 @@ T = TypeVar("T")
 CHUNK: Final = 2_000  # addresses of one question
 BATCH: Final = 1_000  # suppressions of one transaction of `add_many`
 PAGE: Final = 1_000  # rows that are read at once
-PURGE: Final = timedelta(hours=6)  # between two looks for what is too old
+LOOK: Final = timedelta(hours=1)  # between two looks whether something is too old
 
 
 class Ledger:
     """A store of events and suppressions in SQLite or PostgreSQL; safe for threads and processes, and picklable.
 
     `url` is an SQLAlchemy URL, or the path of an SQLite file, which is made and brought up to date when it is first used; PostgreSQL is set up by
-    `upgrade()`, or `bounceparse suppress init`. With `retention_days`, what is older is taken away while work goes on. What was written is on disk
+    `upgrade()`, or `bounceparse suppress init`. With `retention_days`, what is older is taken away while work goes on, also by whoever opens the
+    ledger later; None leaves that as it was set before, 0 ends it. What was written is on disk
     when a method returns; without `durable` it is soon, and when the power fails the last of it may be missing, as if it had not been written:
     for whoever can read everything again. Methods raise LedgerError when the database cannot be used; what was asked for is then not done.
 
@@ -48,14 +49,14 @@ class Ledger:
 
     def __init__(self, url: str = "sqlite:///bounces.db", *, retention_days: int | None = None, durable: bool = True) -> None:
         self._url = url
-        self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._retention = retention_days
         self._durable = durable
         self._database = Database(url, durable)
         self._ready_in = 0
-        self._purged: datetime | None = None
+        self._look_again: datetime | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self._url, self._retention.days if self._retention is not None else None, self._durable)
+        return _open, (self._url, self._retention, self._durable)
 
     def __enter__(self) -> Ledger:
         return self
@@ -346,14 +347,17 @@ class Ledger:
                 migrate.upgrade(self._database)
             migrate.check_version(self._database)
             self._ready_in = os.getpid()
+            if self._retention is not None:
+                days = str(self._retention)
+                self._write(lambda connection: people.put_setting(connection, people.RETENTION, days))
 
     def _clear_old(self) -> None:
-        if self._retention is None:
-            return
+        """Take away what is too old, now and then; of all processes one does it."""
         now = datetime.now(UTC)
-        if self._purged is None or now - self._purged > PURGE:
-            self._purged = now
-            self.purge(now - self._retention)
+        if self._look_again is None or now >= self._look_again:
+            self._look_again = now + LOOK
+            if self._read(lambda connection: people.is_due(connection, now)):
+                self._write(lambda connection: people.purge_when_due(connection, now))
 
 
 def _open(url: str, retention_days: int | None, durable: bool) -> Ledger:

@@ -231,6 +231,14 @@ def test_init_and_upgrade(run: Run, ledger: Path) -> None:
     assert run("suppress", "list").stderr == "nobody is suppressed\n"
 
 
+def test_retention(run: Run, filled: Path) -> None:
+    assert run("suppress", "history", "jon.berg@example.net").stdout
+    run("suppress", "init", "--retention-days", "30")
+    run("decide", "--apply", "s/bounces.mbox")  # of January 2026
+    assert len(rows(run("suppress", "list").stdout)) == 2
+    assert run("suppress", "history", "jon.berg@example.net").stdout == ""
+
+
 def test_import_judges_what_hosts_said(run: Run, here: Path) -> None:
     (here / "bounces.csv").write_text(
         "address,code,error,created_at\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bounceparse.ledger import Ledger
+from bounceparse.ledger import Ledger, people
 from bounceparse.model import Suppression
 from bounceparse.policy import Policy
 from tests.ledger.reports import report
@@ -196,13 +196,24 @@ def test_old_traces_go_and_what_holds_stays(ledger: Ledger, policy: Policy, cloc
     assert ledger.record(report("bob@example.com", reason="mailbox_full", message="<b@example.com>"), policy, now=clock(91))[0].action == "ignore"
 
 
-def test_retention_works_by_itself(tmp_path: Path, policy: Policy, clock: Clock) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path}/bounces.db", retention_days=30)
-    ledger.record(report(ANN, reason="spam"), policy, now=datetime.now(clock(0).tzinfo) - timedelta(days=31))
-    assert [event.address for event in ledger.events()] == [""]
+def test_retention_works_by_itself(url: str, ledger: Ledger, policy: Policy, clock: Clock) -> None:
+    now = datetime.now(clock(0).tzinfo)
+    with Ledger(url, retention_days=30) as keeping:
+        keeping.record(report(ANN, reason="spam"), policy, now=now - timedelta(days=31))
+        assert [event.address for event in keeping.events()] == [""]
+        keeping.record(report("bob@example.com", reason="spam"), policy, now=now - timedelta(days=31))
+        assert [event.address for event in keeping.events()] == ["", "bob@example.com"], "six hours have not passed"
+    ledger._database.write(lambda connection: people.put_setting(connection, people.PURGED, (now - timedelta(hours=7)).isoformat()))
     again = pickle.loads(pickle.dumps(ledger))
-    again.record(report("bob@example.com", reason="spam"), policy)
-    assert [event.address for event in again.events()] == ["", "bob@example.com"]
+    again.record(report("cid@example.net", reason="spam"), policy)
+    assert [event.address for event in again.events()] == ["", "", "cid@example.net"], "whoever opens the ledger keeps to it"
+    with Ledger(url, retention_days=0) as keeping:
+        keeping.record(report("dan@example.net", reason="spam"), policy, now=now - timedelta(days=99))
+    ledger._database.write(lambda connection: people.put_setting(connection, people.PURGED, ""))
+    again.close()
+    again._look_again = None
+    again.record(report("eve@example.net", reason="spam"), policy)
+    assert "dan@example.net" in [event.address for event in again.events()]
 
 
 def test_quarantine(ledger: Ledger, clock: Clock) -> None:
