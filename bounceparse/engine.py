@@ -211,7 +211,9 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
 def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
     ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
-    claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
+    claims: list[Claim] = []
+    if "@" in gathered.text:  # without one there is nobody to find
+        claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
     if not claims:
         match = _TO.search(gathered.original)
         named = find_addresses(match[1]) if match is not None else []

@@ -22,6 +22,7 @@ _DISPOSITION: Final = frozenset({"message/disposition-notification", "message/gl
 RETURNED: Final = frozenset(
     {"message/rfc822", "message/global", "message/rfc822-headers", "message/partial", "text/rfc822-headers", "message/global-headers"}
 )
+_BESIDE: Final = 8_192  # characters of text that are read beside a complete machine part
 _UNTYPED: Final = frozenset({"application/octet-stream", "application/x-delivery-status"})
 _TEXT: Final = frozenset({"text/plain", "text/html", "text/enriched"})
 _PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
@@ -142,19 +143,22 @@ def _read_texts(message: Message, texts: list[Part], gathered: Gathered, found: 
     plain = [part for part in texts if part.type == "text/plain" and part.end > part.body] or texts
     pieces: list[str] = []
     size = 0
+    limit = limits.TEXT
+    if gathered.report == "dsn" and all(claim.diagnostic for claim in gathered.claims):
+        limit, found = _BESIDE, []  # the machine part says it all; the words only tell who wrote it
     for part in plain:
-        piece = read_text(message, part, found)
+        piece = read_text(message, part, found, limit)
         if not piece or piece.isspace():
             continue
-        known = part.encoding in _PLAIN_ENCODINGS and part.type == "text/plain" and len(piece) == min(part.end - part.body, limits.TEXT)
+        known = part.encoding in _PLAIN_ENCODINGS and part.type == "text/plain" and len(piece) == min(part.end - part.body, limit)
         if not pieces and known:
             gathered.offset = part.body
         pieces.append(piece)
         size += len(piece)
-        if size > limits.TEXT or len(pieces) > 8:
+        if size > limit or len(pieces) > 8:
             break
     if not pieces and plain is not texts:
-        pieces = [read_text(message, part, found) for part in texts if part.type == "text/html"][:1]
+        pieces = [read_text(message, part, found, limit) for part in texts if part.type == "text/html"][:1]
     gathered.text = pieces[0] if len(pieces) == 1 else "\n\n".join(pieces)
     if len(pieces) > 1:
         gathered.offset = -1  # what stands in the second piece would be looked for behind the first
