@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "pipe": "Record one message that a mail server gives (sysexits).",
     "fetch": "Read bounces from mailboxes: IMAP, POP3.",
     "serve": "Listen: LMTP for mail servers, HTTP for programs.",
+    "post": "Tell another system what was decided (webhooks, listmonk).",
     "codes": "Look up a code or error number, or search by word.",
     "rules": "List, show, test and check the rules, built-in and your own.",
     "verp": "Make, read and check return paths that prove a bounce.",
