@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from bounceparse.batch import read
     from bounceparse.engine import Engine, parse
     from bounceparse.intake import UnreadableError
-    from bounceparse.model import Decision, Evidence, Original, Proof, Recipient, Report, Result, Verdict
+    from bounceparse.ledger import Ledger, LedgerError
+    from bounceparse.model import Decision, Evidence, Original, Proof, Recipient, Report, Result, Suppression, Verdict
     from bounceparse.policy import Policy
     from bounceparse.record import Record, records
     from bounceparse.tables import TableError
@@ -26,6 +27,8 @@ __all__ = [
     "Decision",
     "Engine",
     "Evidence",
+    "Ledger",
+    "LedgerError",
     "Original",
     "Policy",
     "Proof",
@@ -33,6 +36,7 @@ __all__ = [
     "Record",
     "Report",
     "Result",
+    "Suppression",
     "TableError",
     "UnreadableError",
     "Verdict",
@@ -47,6 +51,8 @@ _HOMES = {
     "Decision": "model",
     "Engine": "engine",
     "Evidence": "model",
+    "Ledger": "ledger",
+    "LedgerError": "ledger",
     "Original": "model",
     "Policy": "policy",
     "Proof": "model",
@@ -54,6 +60,7 @@ _HOMES = {
     "Record": "record",
     "Report": "model",
     "Result": "model",
+    "Suppression": "model",
     "TableError": "tables",
     "UnreadableError": "intake",
     "Verdict": "model",

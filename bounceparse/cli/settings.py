@@ -49,6 +49,8 @@ SETTINGS: Final = (
     Setting("http", "text", "where serve listens for HTTP", ""),
     Setting("access", "text", "the file with the tokens of the HTTP API and the keys of mail services", ""),
     Setting("account", "tables", "mailboxes that fetch reads, each one [[account]]", ()),
+    Setting("check_dns", "switch", "ask the DNS about domains that are said not to exist", False),
+    Setting("redact", "switch", "mask addresses wherever they are shown", False),
     Setting("no_color", "switch", "no colours on a terminal", False),
     Setting("quiet", "switch", "no remarks on standard error", False),
     Setting("verbose", "switch", "more remarks on standard error", False),

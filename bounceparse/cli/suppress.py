@@ -29,9 +29,12 @@ from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
 from bounceparse.model import Suppression
 from bounceparse.output.rows import Column, Row
+from bounceparse.output.terminal import Terminal
+from bounceparse.output.terminal import show as shown
 
 if TYPE_CHECKING:
     from bounceparse.dns import Answer
+    from bounceparse.ledger import Ledger
 
 SUPPRESSED: Final = 1  # what `check` ends with
 NAMES: Final = tuple(name for name in Suppression.__struct_fields__ if name != "evidence")
@@ -288,33 +291,47 @@ def remove(ctx: click.Context, addresses: tuple[str, ...], ledger: str | None, l
 def history(ctx: click.Context, addresses: tuple[str, ...], ledger: str | None, redact: bool, format: str, output: str | None) -> None:
     """Show all that is known of addresses: what was reported, what was decided, and what was done by hand."""
     voice = Voice(state_of(ctx), redact)
-    columns = (Column("at", 10), Column("what", 12), Column("action", 8), Column("reason", 18), Column("because", weight=1))
-    known = 0
+    count = 0
     with open_ledger(ledger) as opened, open_sink(output, state_of(ctx).no_colour) as sink:
-
-        def rows() -> Iterator[Row]:
+        if format == "table" or (format == "auto" and sink.terminal.width):
             for address in addresses:
-                try:
-                    person = opened.history(address)
-                except ValueError as error:
-                    raise Stop(NOTHING_READ, voice.mask(str(error))) from None
-                found: list[Row] = [
-                    _told(event.received, event.kind, event.action, event.reason, event.status, event.because, event.key) for event in person.events
-                ]
-                for held in person.suppressions:
-                    end = f"until {held.until:%Y-%m-%d}" if held.until else "for good"
-                    by = f" (by {held.added_by})" if held.added_by else ""
-                    found.append(_told(held.since, "suppression", "begins", held.reason, "", f"{held.why or held.scope}{by}, {end}"))
-                    if held.undone:
-                        found.append(_told(held.undone, "suppression", "ends", held.reason, "", held.undone_by))
-                if person.delivered:
-                    found.append(_told(person.delivered, "delivered", "", "delivered", "", "mail arrived"))
-                yield from ({"address": person.address} | row for row in sorted(found, key=lambda row: row["at"]))
+                found = _history(opened, voice, address)
+                sink.frame("".join(f"{line.rstrip()}\n" for line in _story(sink.terminal, voice.mask(found))).encode(errors="replace"))
+                count += len(found)
+        else:
+            rows = (row for address in addresses for row in _history(opened, voice, address))
+            count = voice.write(sink, format, (), ("address", *EVENTS), rows)
+    if not count:
+        voice.remark("nothing is known of " + ("them" if len(addresses) > 1 else addresses[0]))
 
-        many = len(addresses) > 1
-        known = voice.write(sink, format, (Column("address", weight=1), *columns) if many else columns, ("address", *EVENTS), rows())
-    if not known:
-        voice.remark("nothing is known of " + ("them" if many else addresses[0]))
+
+def _history(ledger: Ledger, voice: Voice, address: str) -> list[Row]:
+    try:
+        person = ledger.history(address)
+    except ValueError as error:
+        raise Stop(NOTHING_READ, voice.mask(str(error))) from None
+    found: list[Row] = [
+        _told(event.received, event.kind, event.action, event.reason, event.status, event.because, event.key) for event in person.events
+    ]
+    for held in person.suppressions:
+        end = f"until {held.until:%Y-%m-%d}" if held.until else "for good"
+        where = {"everywhere": "everywhere", "domain": "for the whole domain"}.get(held.scope, f"for the {held.scope} {held.place}")
+        told = f"{where}, {end}{f', by {held.added_by}' if held.added_by else ''}{f': {held.why}' if held.why and not held.policy else ''}"
+        found.append(_told(held.since, "suppression", "begins", held.reason, "", told))
+        if held.undone:
+            found.append(_told(held.undone, "suppression", "ends", held.reason, "", held.undone_by))
+    if person.delivered:
+        found.append(_told(person.delivered, "delivered", "clears", "delivered", "", "mail arrived"))
+    return [{"address": person.address} | row for row in sorted(found, key=lambda row: row["at"])]
+
+
+def _story(terminal: Terminal, rows: list[Row]) -> Iterator[str]:
+    """Yield the lines of a history for people."""
+    for number, row in enumerate(rows):
+        if not number:
+            yield terminal.paint(shown(row["address"]), "bold")
+        yield f"  {row['at']:%Y-%m-%d %H:%M}  {shown(row['what'])}: {shown(row['reason'])}, {shown(row['action'])}"
+        yield from terminal.wrap(row["because"], 20)
 
 
 def _told(*values: Any) -> Row:
