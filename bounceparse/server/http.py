@@ -161,7 +161,7 @@ class Endpoint:
         """Return who comes; raises ProblemError when he may not."""
         scope = scope or way.scope
         if not self._access.tokens:
-            if not _is_loopback(request.headers.get("host", "")):
+            if scope and not _is_loopback(request.headers.get("host", "")):
                 raise ProblemError(403, "without tokens this server is for the loopback interface alone")
             return "api"
         if not scope:

@@ -280,6 +280,7 @@ def test_nothing_of_a_body_is_read_before_the_token_is_good(guarded: Api) -> Non
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1:80", "127.0.0.1.evil.example:80", ""])
 def test_without_tokens_a_page_whose_name_points_here_is_refused(api: Api, host: str) -> None:
     assert api("GET", "/v1/alerts", headers={"Host": host}).status == 403
+    assert api("POST", "/v1/webhooks/mailgun", {}, headers={"Host": host}).status == 401, "mail services have secrets of their own"
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8025", "127.0.0.1:1", "[::1]:80", "[::1]"])

@@ -84,6 +84,29 @@ def test_the_certificate_is_fetched_once() -> None:
     assert fetched == [CERTIFICATE]
 
 
+def test_strangers_cannot_make_us_fetch_many() -> None:
+    fetched: list[str] = []
+    receiver = taking(fetched)
+    for number in range(20):
+        url = CERTIFICATE.replace("0123456789abcdef0123456789abcdef", f"{number:032x}")
+        with pytest.raises(RefusedError):
+            receiver.receive(sns(ses_bounce(), key=1, SigningCertURL=url), NOW)
+    assert len(fetched) == module.FETCHES
+    with pytest.raises(RefusedError, match="come again"):
+        receiver.receive(sns(ses_bounce()), NOW)
+    assert receiver.receive(sns(ses_bounce(), at=NOW + timedelta(minutes=2)), NOW + timedelta(minutes=2)).reports
+
+
+def test_a_certificate_is_good_for_its_days_alone() -> None:
+    receiver = taking([])
+    assert receiver.receive(sns(ses_bounce()), NOW).reports
+    for later in (timedelta(days=91), timedelta(days=-2)):
+        with pytest.raises(RefusedError, match="not valid now"):
+            taking([]).receive(sns(ses_bounce(), at=NOW + later), NOW + later)
+    with pytest.raises(RefusedError, match="not valid now"):
+        receiver.receive(sns(ses_bounce(), at=NOW + timedelta(days=91)), NOW + timedelta(days=91))
+
+
 def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -24,6 +24,7 @@ AGE: Final = 3_900  # seconds; SNS tries again for an hour at most, under the fi
 CERTIFICATES: Final = 8  # kept
 CERTIFICATE: Final = 16_384  # bytes of one
 SECONDS: Final = 5  # to fetch one
+FETCHES: Final = 6  # of certificates in a minute; SNS has one for each region, for months
 _HOST: Final = r"sns\.[a-z]{2}(?:-[a-z]{2,12}){1,2}-\d\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE: Final = re.compile(rf"https://{_HOST}/SimpleNotificationService-[0-9a-f]{{32}}\.pem", re.A)
 _SUBSCRIBE: Final = re.compile(rf"https://{_HOST}/\?Action=ConfirmSubscription&[\w.%&=:-]{{1,1000}}", re.A)
@@ -71,7 +72,8 @@ class Ses:
         self._topics = frozenset(topics)
         self._sha1 = sha1
         self._fetch = fetch or fetch_certificate
-        self._keys: dict[str, Any] = {}
+        self._keys: dict[str, tuple[Any, datetime]] = {}
+        self._fetched: list[datetime] = []
         self._lock = Lock()
 
     def read(self, request: Request, now: datetime) -> Batch:
@@ -82,7 +84,7 @@ class Ses:
             raise RefusedError(401, "no message of SNS; raw delivery has no signature and has to be off")
         if envelope.text("TopicArn") not in self._topics:
             raise RefusedError(403, "the topic is not on the list of allowed ones")
-        self._check(envelope, kind)
+        self._check(envelope, kind, now)
         check_age(read_time(envelope.text("Timestamp")), now, self.age)
         once = envelope.text("MessageId")
         if kind != "Notification":
@@ -90,7 +92,7 @@ class Ses:
         told, ignored = _read_event(Fields(read_json(envelope.text("Message"))), once)
         return Batch(tuple(told), once, ignored=ignored)
 
-    def _check(self, envelope: Fields, kind: str) -> None:
+    def _check(self, envelope: Fields, kind: str, now: datetime) -> None:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -110,29 +112,34 @@ class Ses:
         lines = [f"{name}\n{envelope.text(name)}\n" for name in _SIGNED[kind] if name != "Subject" or envelope.text(name)]
         try:
             signed = "".join(lines).encode()
-            self._key(url).verify(signature, signed, PKCS1v15(), SHA256() if version == "2" else SHA1())
+            self._key(url, now).verify(signature, signed, PKCS1v15(), SHA256() if version == "2" else SHA1())
         except (InvalidSignature, UnicodeEncodeError):
             raise RefusedError(401, "the signature is wrong") from None
 
-    def _key(self, url: str) -> Any:
-        """Return the public key of a certificate, fetched once."""
+    def _key(self, url: str, now: datetime) -> Any:
+        """Return the public key of a certificate, fetched once; strangers cannot make us fetch many."""
         with self._lock:
-            key = self._keys.get(url)
-        if key is not None:
-            return key
+            key, end = self._keys.get(url, (None, now))
+            if key is not None and now <= end:
+                return key
+            self._fetched = [at for at in self._fetched if (now - at).total_seconds() < 60]
+            if len(self._fetched) >= FETCHES:
+                raise RefusedError(503, "too many certificates were asked for; come again")
+            self._fetched.append(now)
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
         from cryptography.x509 import load_pem_x509_certificate
 
         try:
-            key = load_pem_x509_certificate(self._fetch(url)).public_key()
+            certificate = load_pem_x509_certificate(self._fetch(url))
+            key, end = certificate.public_key(), certificate.not_valid_after_utc
         except (OSError, ValueError):
             raise RefusedError(503, "the certificate of SNS could not be had") from None
-        if not isinstance(key, RSAPublicKey):
-            raise RefusedError(401, "the certificate has a key of another kind")
+        if not isinstance(key, RSAPublicKey) or not certificate.not_valid_before_utc <= now <= end:
+            raise RefusedError(401, "the certificate is not valid now, or has a key of another kind")
         with self._lock:
             while len(self._keys) >= CERTIFICATES:
                 self._keys.pop(next(iter(self._keys)))
-            self._keys[url] = key
+            self._keys[url] = key, end
         return key
 
 
