@@ -296,14 +296,18 @@ class Ledger:
 
     def quarantine(self, raw: bytes, reason: str, *, origin: str = "", now: datetime | None = None) -> str:
         """Keep a message that could not be processed, as it is; return its digest. The same message again counts its tries."""
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
+        try:
+            number = version("bounceparse")
+        except PackageNotFoundError:  # run from its folder, not installed
+            number = ""
         digest, moment = sha256(raw).hexdigest(), _aware(now)
         values: dict[str, Any] = {
             "at": moment,
             "reason": printable(reason, TEXT),
             "origin": printable(origin, ORIGIN),
-            "version": version("bounceparse"),
+            "version": number,
         }
         q = quarantine.c
 
