@@ -20,7 +20,7 @@ from bounceparse import limits
 from bounceparse.cli.exits import BAD_CONFIG, DONE, NO_PERMISSION, Stop
 from bounceparse.cli.options import FILE, KINDS, Words
 from bounceparse.cli.state import State, state_of
-from bounceparse.cli.storing import Storing, open_pipeline, storing_options
+from bounceparse.cli.storing import Storing, need_ledger, open_pipeline, storing_options
 from bounceparse.output.terminal import show
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def command(
     bounceparse fetch imaps://bounces@mail.example.org/INBOX --password-file pw \\
       --ledger bounces.db --move-to Bounces
     """
+    need_ledger()
     from bounceparse.intake.account import AccountError, read_account
     from bounceparse.pipeline import UnstoredError
 

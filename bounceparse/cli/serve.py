@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from bounceparse.cli.exits import CANNOT_CREATE, DONE, USAGE, Stop
+from bounceparse.cli.exits import BAD_CONFIG, CANNOT_CREATE, DONE, USAGE, Stop
 from bounceparse.cli.options import FILE
 from bounceparse.cli.state import State, state_of
-from bounceparse.cli.storing import Storing, open_pipeline, others_options, storing_options
+from bounceparse.cli.storing import Storing, need_ledger, open_pipeline, others_options, storing_options
 
 if TYPE_CHECKING:
     import socket
@@ -80,6 +80,8 @@ def command(
 
 
 def _open_lmtp(state: State, asked: Storing, where: str, remote: bool, mode: int, log: Log) -> LmtpServing:
+    need_ledger()
+    from bounceparse.ledger import LedgerError, SetUpError
     from bounceparse.pipeline import UnstoredError
     from bounceparse.server.listen import AddressError, open_socket, read_address
     from bounceparse.server.workers import Workers
@@ -89,7 +91,9 @@ def _open_lmtp(state: State, asked: Storing, where: str, remote: bool, mode: int
         workers = Workers(lambda fence: open_pipeline(state, asked, fence, sync=False), log)
         workers.recover()
         return LmtpServing(open_socket(address, mode), workers, log)
-    except UnstoredError as error:
+    except SetUpError as error:
+        raise Stop(BAD_CONFIG, str(error)) from None
+    except (LedgerError, UnstoredError) as error:
         raise Stop(COME_AGAIN, str(error)) from None
     except AddressError as error:
         raise Stop(USAGE, str(error)) from None

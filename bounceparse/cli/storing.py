@@ -53,19 +53,21 @@ class Storing(TypedDict):
 def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, sync: bool = True) -> Pipeline:
     """Return the way into the ledger; mail that is no bounce is kept for commands that have options for it.
 
-    Raises Stop for what is set wrong, UnstoredError when the spool cannot be made.
+    Without `sync`, a ledger in a file is on disk only after `Ledger.sync`, and claims may be lost with the machine: for servers, which sync many
+    messages at once before they acknowledge them. Raises Stop for what is set wrong, UnstoredError when the spool cannot be made.
     """
     if not asked["ledger"]:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
+    need_ledger()
     policy = open_policy(asked["policy"])
     engine = build_engine(asked["rules"], (), open_verp(asked["verp"], asked["secret_file"], state))
-    try:
-        from bounceparse.ledger import Ledger, LedgerError
-        from bounceparse.pipeline import Pipeline, UnstoredError, spool_beside
-    except ImportError as error:
-        raise Stop(BAD_CONFIG, str(error)) from None
+    from bounceparse.ledger import Ledger, LedgerError
+    from bounceparse.pipeline import Pipeline, UnstoredError, spool_beside
+
     try:
         ledger = Ledger(asked["ledger"])
+        if not sync and ledger.file is not None:
+            ledger = Ledger(asked["ledger"], durable=False)
     except LedgerError as error:
         raise Stop(BAD_CONFIG, str(error)) from None
     others = None if asked.get("drop_others", True) else asked.get("others") or ""
@@ -73,6 +75,14 @@ def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, s
         return Pipeline(ledger, policy, engine, asked["spool"] or spool_beside(asked["ledger"]), others=others, fence=fence, sync=sync)
     except OSError as error:
         raise UnstoredError(f"cannot make the spool {error.filename}: {(error.strerror or str(error)).lower()}") from None
+
+
+def need_ledger() -> None:
+    """Raise Stop when what the ledger needs is not installed."""
+    try:
+        import bounceparse.ledger  # noqa: F401
+    except ImportError as error:
+        raise Stop(BAD_CONFIG, str(error)) from None
 
 
 def open_policy(name: str) -> Policy:

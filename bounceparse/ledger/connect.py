@@ -59,6 +59,7 @@ class Database:
         self._making = threading.Lock()
         self._engine: Engine | None = None
         self._process = 0
+        self._known_log = 0
 
     @property
     def name(self) -> str:
@@ -118,6 +119,28 @@ class Database:
                     link.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 finally:
                     link.close()
+
+    def sync(self) -> None:
+        """Return when all commits that returned before are on disk; for a database file that is not durable by itself."""
+        if self.file is None:
+            return
+        with self._told():
+            try:
+                log = os.open(f"{self.file}-wal", os.O_RDWR)
+            except FileNotFoundError:  # it was written into the database, and synced with it
+                return
+            try:
+                os.fsync(log)
+                number = os.fstat(log).st_ino
+            finally:
+                os.close(log)
+            if number != self._known_log:  # a new file, whose name has to be on disk too
+                folder = os.open(Path(self.file).parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+                self._known_log = number
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -84,6 +84,10 @@ class Ledger:
         self._database.close()
         self._ready_in = 0
 
+    def sync(self) -> None:
+        """Return when everything that was written before is on disk: one sync for many writes to an SQLite file that is not `durable`."""
+        self._database.sync()
+
     def upgrade(self) -> str:
         """Make the tables, or bring them up to date; return the version that was there before, "" for none."""
         return migrate.upgrade(self._database)
