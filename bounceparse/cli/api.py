@@ -33,7 +33,7 @@ def open_api(state: State, asked: Storing, where: str, file: str | None, mode: i
         from bounceparse.server.work import Work
     except ImportError as error:
         raise Stop(BAD_CONFIG, f"the HTTP API needs more packages: pip install 'bounceparse[server]' ({error})") from None
-    access = _read_access(file)
+    access = read_access(file)
     address = _check_address(where, access)
     policy = open_policy(asked["policy"])
     engine = build_engine(asked["rules"], (), open_verp(asked["verp"], asked["secret_file"], state))
@@ -51,7 +51,8 @@ def open_api(state: State, asked: Storing, where: str, file: str | None, mode: i
     return opened, HttpServer(build_app(Work(engine, policy, ledger, access.services), access, log))
 
 
-def _read_access(file: str | None) -> Access:
+def read_access(file: str | None) -> Access:
+    """Return who may come; raises Stop for a file that is missing or wrong."""
     from bounceparse.server.access import Access, load_access
     from bounceparse.tables import TableError
 

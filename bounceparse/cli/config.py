@@ -53,6 +53,10 @@ def check(ctx: click.Context, file: str | None) -> None:
             check_fields(tuple(found["fields"]))
         except FieldError as error:
             raise Stop(BAD_CONFIG, f"{path}: {error}") from None
+    if found.get("access"):
+        from bounceparse.cli.api import read_access
+
+        read_access(found["access"])
     click.echo(f"{path}: {len(found)} setting{'' if len(found) == 1 else 's'}, no mistake")
 
 

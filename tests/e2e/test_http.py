@@ -144,3 +144,11 @@ def test_what_is_set_wrong_is_told_in_one_line(tmp_path: Path, arguments: list[s
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert what in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_config_check_reads_the_access_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('access = "access.toml"\n')
+    (tmp_path / "access.toml").write_text('[[token]]\nname = "a"\nsecret = "x"\nscopes = ["read"]\n')
+    command = [sys.executable, "-m", "bounceparse", "config", "check", str(tmp_path / "config.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 78 and "access.toml:1: " in done.stderr
