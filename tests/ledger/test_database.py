@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -238,3 +241,47 @@ def test_without_sqlalchemy_one_line_says_what_to_install() -> None:
     code = "import sys; sys.modules['sqlalchemy'] = None\nimport bounceparse.ledger"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
     assert told.stderr.splitlines()[-1] == "ImportError: the ledger needs SQLAlchemy: pip install 'bounceparse[ledger]'"
+
+
+def _begin(url: str, number: int, barrier: Barrier) -> None:
+    barrier.wait()
+    Ledger(url, durable=False).record(report(f"p{number}@example.com"), Policy.preset("default"))
+
+
+def test_many_begin_with_a_ledger_that_is_not_there_yet(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for attempt in range(5):
+        url = f"sqlite:///{tmp_path}/{attempt}.db"
+        barrier = context.Barrier(6)
+        children = [context.Process(target=_begin, args=(url, number, barrier)) for number in range(6)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        assert [child.exitcode for child in children] == [0] * 6
+        assert len(list(Ledger(url).suppressions())) == 6
+
+
+def test_when_the_power_fails_in_the_middle_nothing_is_half_there(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the disk holds in the middle of a transaction: everything that was recorded before, and nothing of what is being recorded."""
+    from bounceparse.ledger import holding
+
+    folder = tmp_path / "true"
+    folder.mkdir()
+    copies: list[Path] = []
+    begin = holding.begin
+
+    def copying(*args: Any) -> int:
+        copies.append(Path(shutil.copytree(folder, tmp_path / f"copy{len(copies)}")))
+        return begin(*args)
+
+    monkeypatch.setattr(holding, "begin", copying)
+    with Ledger(str(folder / "b.db")) as ledger:
+        for number in range(12):
+            ledger.record(report(f"p{number}@d{number}.example", f"q{number}@d{number}.example"), policy)
+    monkeypatch.undo()
+    assert len(copies) == 24
+    for number, copy in enumerate(copies):
+        (copy / "b.db-shm").unlink(missing_ok=True)
+        with Ledger(str(copy / "b.db")) as found:
+            assert len(list(found.events())) == len(list(found.suppressions())) == number // 2 * 2
