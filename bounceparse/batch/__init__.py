@@ -74,10 +74,13 @@ def run(
     for item in told(_read(sources, recurse)):
         if isinstance(item, Failure):
             yield item
-        else:
-            yield attempt(step, engine, item)
-            if on_progress is not None:
-                on_progress(1, len(item[1]))
+            continue
+        size = len(item[1])
+        outcome = attempt(step, engine, item)
+        del item  # a long message would be held until the next one is there
+        yield outcome
+        if on_progress is not None:
+            on_progress(1, size)
 
 
 def run_from(

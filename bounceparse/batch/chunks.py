@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from hashlib import blake2b
 from typing import IO, Final, NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bounceparse.intake import Failure, OnFailure, Slice, Unit, units
 from bounceparse.intake.files import Mail, binary_reader, read_open
-from bounceparse.intake.units import Loose, weight
+from bounceparse.intake.units import Loose, loose, weight
 
 T = TypeVar("T")
 Source = str | os.PathLike[str] | IO[bytes]
@@ -62,7 +62,7 @@ def _identity(item: Item) -> str:
 
 def chunks(
     sources: Iterable[Source], recurse: bool, start: Position = START, trace: bool = False, on_skipped: Callable[[int], None] | None = None
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Yield the chunks behind `start`. With `trace` each tells the place behind it; else that is `START`.
 
     `on_skipped` is told the bytes before `start`. Raises ChangedError when the input before `start` is no longer what it was.
@@ -73,7 +73,7 @@ def chunks(
             if isinstance(source, str | os.PathLike):
                 yield from units([os.fspath(source)], recurse, on_failure)
             else:
-                yield from (Loose(*mail) for mail in read_open(name_of(source), binary_reader(source), on_failure))
+                yield from map(loose, read_open(name_of(source), binary_reader(source), on_failure))
 
     items: list[Item] = []
     size = held = 0
@@ -91,10 +91,13 @@ def chunks(
         size += weighs
         if isinstance(item, Loose):
             held += weighs
+        del item
         if size >= CHUNK_BYTES or len(items) >= CHUNK:
             place = place.behind(items) if trace else place
-            yield Chunk(items, size, held, place)
+            chunk = Chunk(items, size, held, place)
             items, size, held = [], 0, 0
+            yield chunk
+            del chunk
     if place.units < start.units:
         raise ChangedError
     if items:
@@ -115,6 +118,7 @@ def told(reader: Callable[[OnFailure], Iterator[T]]) -> Iterator[T | Failure]:
             yield from failures
             failures.clear()
         yield item
+        del item  # a long message would be held until the next one is there
     yield from failures
 
 

@@ -11,7 +11,9 @@ import gc
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -36,6 +38,8 @@ SECONDS: Final = 60.0  # for one message, and for a whole chunk before it is rea
 MEMORY: Final = 1 << 29  # bytes of address space that a process may take beyond what it began with
 AHEAD: Final = 4  # chunks for each process that may be finished before one that comes before them
 HELD: Final = 1 << 23  # bytes of messages, or of what was made of them, above which no further chunk is taken
+LONG: Final = 1 << 20  # bytes of a long message
+_M_MMAP_THRESHOLD: Final = -3  # of malloc.h
 STALLS: Final = 2  # times that a process may die between two messages before the rest of their unit is given up
 
 
@@ -46,9 +50,22 @@ class Bounds(NamedTuple):
     memory: int = MEMORY
 
 
+@cache
+def _give_memory_back() -> None:
+    """Have long blocks given back to the system when they are freed. glibc keeps blocks as long as the longest it ever freed: memory would creep."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LONG)
+
+
 def attempt(step: Step[T], engine: Engine, mail: Mail) -> T | Failure:
     """Return the step's outcome for one message; a fault of ours is a `Failure` that holds the message."""
     origin, raw = mail
+    if len(raw) > LONG:
+        _give_memory_back()
     try:
         return step(engine.parse(raw), origin)
     except MemoryError:
@@ -67,19 +84,24 @@ Order = tuple[list[Item], tuple[int, int] | None]
 """A chunk to be answered at once; or, with the number of a unit and of messages in it, to be read from there on, one answer a message."""
 
 
-def _work(link: Connection, inherited: list[Connection], step: Step[Any], engine: Engine, memory: int) -> None:
+def _work(link: Connection, inherited: list[Connection], forget: list[Callable[[], None]], step: Step[Any], engine: Engine, memory: int) -> None:
     """Read chunks until the link is closed. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work, whole records first
     for other in inherited:  # else the links of the others would stay open when the parent is gone
         other.close()
+    for let_go in forget:  # of messages that a fork of the parent holds
+        let_go()
+    forget.clear()
     gc.freeze()  # what came from the parent is never garbage, and looking at it would copy it
     _bound_memory(memory)
+    _give_memory_back()
     try:
         while True:
             order: Order = link.recv()
             items, place = order
+            del order
             if place is None:
-                link.send([mail if isinstance(mail, Failure) else attempt(step, engine, mail) for item in items for mail in _mails(item)])
+                link.send(_all(items, step, engine))
                 continue
             unit, skip = place
             for number in range(unit, len(items)):
@@ -91,8 +113,20 @@ def _work(link: Connection, inherited: list[Connection], step: Step[Any], engine
                         link.send(("at", mail))
                     link.send(("is", mail if isinstance(mail, Failure) else attempt(step, engine, mail)))
             link.send(("end", None))
+            items = []
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _all(items: list[Item], step: Step[T], engine: Engine) -> list[T | Failure]:
+    """Return the outcomes of `items`, and let go of each message as soon as it is read."""
+    outcomes: list[T | Failure] = []
+    items.reverse()
+    while items:
+        for mail in _mails(items.pop()):
+            outcomes.append(mail if isinstance(mail, Failure) else attempt(step, engine, mail))
+            del mail
+    return outcomes
 
 
 def _bound_memory(more: int) -> None:
@@ -121,6 +155,12 @@ class _Task:
         self.place = (0, 0)  # number of the unit, and messages of it that are done
         self.at: Mail | None = None  # the message that is being read
         self.stalls = 0
+
+    def forget(self) -> None:
+        """Let go of all messages and outcomes."""
+        self.chunk = self.chunk._replace(items=[])
+        self.outcomes = []
+        self.at = None
 
     def order(self) -> Order:
         return self.chunk.items, self.place if self.careful else None
@@ -181,11 +221,14 @@ def _lost(item: Item, done: int, how: str) -> Failure:
 
 
 class _Worker:
-    def __init__(self, context: BaseContext, others: Iterable[_Worker], step: Step[Any], engine: Engine, memory: int) -> None:
+    def __init__(
+        self, context: BaseContext, others: list[_Worker], forget: list[Callable[[], None]], step: Step[Any], engine: Engine, memory: int
+    ) -> None:
         self.link, theirs = context.Pipe()
         forked = context.get_start_method() == "fork"
         inherited = [self.link, *(other.link for other in others)] if forked else []
-        self.process = context.Process(target=_work, args=(theirs, inherited, step, engine, memory), daemon=True)  # type: ignore[attr-defined]
+        forget = [*forget, *(other.task.forget for other in others if other.task)] if forked else []
+        self.process = context.Process(target=_work, args=(theirs, inherited, forget, step, engine, memory), daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()
         self.task: _Task | None = None
@@ -217,7 +260,7 @@ def _weigh(outcomes: list[Any]) -> int:
 
 
 def work(
-    chunks: Iterator[Chunk],
+    chunks: Generator[Chunk, None, None],
     step: Step[T],
     engine: Engine,
     count: int,
@@ -246,14 +289,19 @@ def work(
                     if chunk is None:
                         more = False
                         break
+                    held += chunk.held
+                    if chunk.held > LONG:
+                        _give_memory_back()
                     task = _Task(taken, chunk)
                     taken += 1
-                    held += chunk.held
+                    del chunk
                 else:
                     break
                 idle = next((worker for worker in workers if not worker.task), None)
                 if idle is None:
-                    idle = _Worker(context, workers, step, engine, bounds.memory)
+                    forget = [chunks.close, *(some.forget for some in (task, *again, *finished.values()))]
+                    idle = _Worker(context, workers, forget, step, engine, bounds.memory)
+                    del forget
                     workers.append(idle)
                 idle.give(task)
             if not busy:

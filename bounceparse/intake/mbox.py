@@ -40,7 +40,8 @@ def split(read: Read, offset: int = 0) -> Iterator[tuple[int, int, bytes]]:
     mark, newline = (b"\rFrom ", b"\r") if _is_bare_cr(data) else (b"\nFrom ", b"\n")
     begin = search = 0  # of the message, and of what was not looked at yet, in `data`; `offset` is where `data` stands in the file
     start = offset  # of the message, in the file
-    kept = b""  # the first bytes of a message that is too long to be held whole
+    before: list[bytes] = []  # of a message that is longer than a block: what came before `data`, at most a little more than is kept
+    size = 0  # bytes in it
     while True:
         at = data.find(mark, search)
         stop = data.find(newline, at + 6, at + 6 + LINE) if at >= 0 else -1
@@ -48,22 +49,25 @@ def split(read: Read, offset: int = 0) -> Iterator[tuple[int, int, bytes]]:
             search = at + 5
             if stop >= 0 and _is_blank(data, at, newline) and _DATE.search(data, at + 6, stop - (data[stop - 1] == 13)):
                 end = offset + at + 1
-                yield start, end, _message(kept or data[begin:at], newline)
-                begin, start, kept = at + 1, end, b""
+                yield start, end, _message(before, data[begin:at], newline)
+                begin, start, before, size = at + 1, end, [], 0
             continue
         search = at if at >= 0 else max(begin, len(data) - 5)
         more = read(BLOCK)
         if not more:
             break
-        if not kept and len(data) - begin > KEEP + LINE:
-            kept = data[begin : begin + KEEP + LINE]
-        keep_from = max(0, search - 4) if kept else begin
+        keep_from = begin
+        if len(data) - begin > BLOCK:
+            keep_from = max(begin, search - 4)
+            if size <= KEEP + LINE:
+                before.append(data[begin:keep_from])
+                size += keep_from - begin
         data = data[keep_from:] + more
-        offset, search, begin = offset + keep_from, search - keep_from, max(0, begin - keep_from)
+        offset, search, begin = offset + keep_from, search - keep_from, 0
     if at >= 0 and _is_blank(data, at, newline) and _DATE.search(data, at + 6):  # a last separator with nothing behind it, not even a line end
-        yield start, offset + at + 1, _message(kept or data[begin:at], newline)
-        begin, start, kept = at + 1, offset + at + 1, b""
-    yield start, offset + len(data), _message(kept or _without_blank_line(data[begin:]), newline)
+        yield start, offset + at + 1, _message(before, data[begin:at], newline)
+        begin, start, before = at + 1, offset + at + 1, []
+    yield start, offset + len(data), _message(before, _without_blank_line(data[begin:]), newline)
 
 
 def scan(read: Read, offset: int = 0, newline: bytes = b"\n") -> Iterator[int]:
@@ -121,12 +125,20 @@ def _without_blank_line(data: bytes) -> bytes:
     return data
 
 
-def _message(data: bytes, newline: bytes) -> bytes:
-    """Return the message behind its separator line, `>From` restored."""
-    if data.endswith(b"\r") and newline == b"\n":
-        data = data[:-1]  # of the blank line before the next separator
-    stop = data.find(newline) + 1
-    data = data[stop:] if stop else b""
+def _message(before: list[bytes], last: bytes, newline: bytes) -> bytes:
+    """Return the message behind its separator line, `>From` restored. The pieces are joined once: a long one is held twice only for that moment."""
+    if last.endswith(b"\r") and newline == b"\n":
+        last = last[:-1]  # of the blank line before the next separator
+    first = before[0] if before else last
+    stop = first.find(newline) + 1
+    first = first[stop:] if stop else b""
+    if before:
+        before[0] = first
+        before.append(last)
+        data = b"".join(before)
+        before.clear()
+    else:
+        data = first
     if b">From " in data:
         data = _QUOTED.sub(b"", data)
     return data[:KEEP]
@@ -134,5 +146,7 @@ def _message(data: bytes, newline: bytes) -> bytes:
 
 def read_mbox(read: Read, origin: str, number: int = 1) -> Iterator[tuple[str, bytes]]:
     """Yield (origin, message) for each message of a mailbox; the first is `origin#number`."""
-    for count, (_, _, data) in enumerate(split(read), number):
-        yield f"{origin}#{count}", data
+    for _, _, data in split(read):
+        yield f"{origin}#{number}", data
+        del data  # else it would be held until the next one is whole
+        number += 1

@@ -32,6 +32,11 @@ class Loose(NamedTuple):
     data: bytes
 
 
+def loose(mail: Mail) -> Loose:
+    """Return a message as a unit of its own."""
+    return Loose(*mail)
+
+
 Unit = Entry | Slice | Loose
 
 
@@ -54,7 +59,7 @@ def units(paths: Iterable[str], recurse: bool, on_failure: OnFailure) -> Iterato
     """Yield the pieces that `paths` come to, in order; "-" is standard input."""
     for path in paths:
         if path == "-":
-            yield from (Loose(*mail) for mail in read_stdin(on_failure))
+            yield from map(loose, read_stdin(on_failure))
             continue
         for entry in walk((path,), recurse, on_failure):
             if entry.size <= BIG:
@@ -74,7 +79,7 @@ def _of_big(entry: Entry, on_failure: OnFailure) -> Iterator[Unit]:
             else:
                 file.seek(0)
                 head = file.read(BLOCK)
-                yield from (Loose(*mail) for mail in read_stream(entry.path, head, file.read, on_failure))
+                yield from map(loose, read_stream(entry.path, head, file.read, on_failure))
     except OSError as error:
         on_failure(failed(entry.path, error))
 
