@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from socket import socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Any, Final
 
 import uvicorn
@@ -44,6 +44,8 @@ class HttpServer(uvicorn.Server):
 
     async def run_on(self, opened: socket, told: asyncio.Event) -> None:
         """Serve until `told` is set."""
+        if opened.family in (AF_INET, AF_INET6):
+            opened.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # connections inherit it; head and body of an answer are two packets, and 40 ms apart else
         serving = asyncio.create_task(self.serve(sockets=[opened]))
         waiting = asyncio.create_task(told.wait())
         await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
@@ -420,3 +421,16 @@ def test_without_a_ledger_mail_is_read_all_the_same() -> None:
         assert api("POST", "/v1/decide", UNKNOWN).json["decisions"][0]["action"] == "suppress"
         assert api("GET", "/readyz").status == 200
         assert (api("GET", "/v1/alerts").status, api("POST", "/v1/decide?apply=true", UNKNOWN).status) == (503, 503)
+
+
+def test_head_and_body_of_an_answer_do_not_wait_for_each_other(api: Api) -> None:
+    """Without TCP_NODELAY each answer on a kept connection takes 40 ms."""
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=30)
+    times = []
+    for _ in range(31):
+        began = time.perf_counter()
+        connection.request("POST", "/v1/parse", UNKNOWN, {"Content-Type": "message/rfc822"})
+        connection.getresponse().read()
+        times.append(time.perf_counter() - began)
+    connection.close()
+    assert sorted(times)[15] < 0.03
