@@ -215,3 +215,13 @@ def test_weigh(here: Path) -> None:
 )
 def test_tell(head: bytes, form: str) -> None:
     assert tell(head) == form
+
+
+def test_packings_inside_one_another(here: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("a.tar", tarred(b=bz2.compress(MBOX), c=zstandard.compress(MAIL)))
+        archive.writestr("d", zstandard.compress(lzma.compress(MBOX)))
+    (here / "all").write_bytes(data.getvalue())
+    assert Reading("all").origins == [*(f"all/a.tar/b#{n}" for n in (1, 2, 3)), "all/a.tar/c", *(f"all/d#{n}" for n in (1, 2, 3))]
