@@ -48,7 +48,7 @@ def open_api(state: State, asked: Storing, where: str, file: str | None, mode: i
         raise Stop(USAGE, str(error)) from None
     except OSError as error:
         raise Stop(CANNOT_CREATE, f"cannot listen on {where}: {(error.strerror or str(error)).lower()}") from None
-    return opened, HttpServer(build_app(Work(engine, policy, ledger, access.services), access, log))
+    return opened, HttpServer(build_app(Work(engine, policy, ledger, access.services, places=access.places), access, log))
 
 
 def read_access(file: str | None) -> Access:

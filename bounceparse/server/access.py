@@ -11,6 +11,8 @@
     [webhook.mailgun]
     secret_file = "mailgun.key"           # or secret = "…"; sendgrid: public_key = "…"
     age = "1h"
+    sender = "example.com"                # where an event does not say whose mail, or which list, it is about
+    list = "news.example.com"
 """
 
 from __future__ import annotations
@@ -56,11 +58,19 @@ class Token(Struct, frozen=True):
     scopes: frozenset[str]
 
 
+class Place(Struct, frozen=True):
+    """What the events of a service are about where they do not say it: complaints hold for a sender, requests to unsubscribe for a list."""
+
+    sender: str = ""
+    list_id: str = ""
+
+
 class Access(Struct, frozen=True):
     """Tokens and services. Without tokens everybody may do everything: that is for the loopback interface alone."""
 
     tokens: tuple[Token, ...] = ()
     services: tuple[Service, ...] = ()
+    places: dict[str, Place] = {}  # by the name of the service
 
     def find(self, shown: str) -> Token | None:
         """Return the token that was shown, None for a wrong one; all are compared, each in constant time."""
@@ -82,10 +92,10 @@ def load_access(path: str | Path) -> Access:
     if len(set(names)) < len(names):
         raise top.error("two tokens have one name", "give each a name of its own", "token")
     group = top.inner("webhook")
-    services = tuple(_read_services(source, group, folder))
+    found = list(_read_services(source, group, folder))
     top.taken |= {"token", "webhook"}
     top.done()
-    return Access(tokens, services)
+    return Access(tokens, tuple(service for service, _ in found), {service.name: place for service, place in found})
 
 
 def _read_token(table: Table, folder: Path) -> Token:
@@ -107,15 +117,15 @@ def _read_token(table: Table, folder: Path) -> Token:
     return Token(name, shown, frozenset(scopes))
 
 
-def _read_services(source: Source, group: Table, folder: Path) -> Iterable[Service]:
+def _read_services(source: Source, group: Table, folder: Path) -> Iterable[tuple[Service, Place]]:
     for name, values in group.values.items():
         line = source.line_of(f"[webhook.{name}]", 1)
         table = Table(source, values if isinstance(values, dict) else {}, f"[webhook.{name}]", line)
         if name not in _SERVICES:
             raise table.error(f"there is no service {name!r}", f"use one of {', '.join(_SERVICES)}")
-        service = _open_service(name, table, folder)
+        service, place = _open_service(name, table, folder), Place(table.text("sender", ""), table.text("list", ""))
         table.done()
-        yield service
+        yield service, place
 
 
 def _open_service(name: str, table: Table, folder: Path) -> Service:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
@@ -20,6 +20,7 @@ from bounceparse.model import Decision, Held, History, Proof, Report, Scope
 from bounceparse.policy import Policy
 from bounceparse.record import records, results_of
 from bounceparse.server import shapes
+from bounceparse.server.access import Place
 from bounceparse.server.metrics import Metrics
 from bounceparse.text import printable
 
@@ -59,12 +60,19 @@ class Work:
     """All that the routes need, opened once; safe for threads. Without a ledger, what needs one answers 503."""
 
     def __init__(
-        self, engine: Engine, policy: Policy, ledger: Ledger | None, services: Iterable[Service] = (), metrics: Metrics | None = None
+        self,
+        engine: Engine,
+        policy: Policy,
+        ledger: Ledger | None,
+        services: Iterable[Service] = (),
+        metrics: Metrics | None = None,
+        places: Mapping[str, Place] | None = None,
     ) -> None:
         self.engine = engine
         self.policy = policy
         self.metrics = metrics or Metrics()
         self._ledger = ledger
+        self._places = places or {}
         seen, judge = Seen(), Judge(engine.tables)
         self._receivers = {service.name: Receiver(service, judge, engine.tables, seen) for service in services}
 
@@ -170,8 +178,16 @@ class Work:
         except RefusedError as error:
             count(name, "refused").inc()
             raise ProblemError(error.status, str(error)) from None
+        place = self._places.get(name, Place())
         for report in received.reports:
-            self._record(report, f"webhook:{name}", list="", sender="", now=datetime.now(UTC))
+            known = report.original
+            self._record(
+                report,
+                f"webhook:{name}",
+                list="" if known.list_id else place.list_id,
+                sender="" if known.sender else place.sender,
+                now=datetime.now(UTC),
+            )
         receiver.done(received)
         count(name, "recorded").inc(len(received.reports))
         count(name, "replayed").inc(received.replayed)

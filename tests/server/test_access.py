@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bounceparse.intake.webhooks import SERVICES
-from bounceparse.server.access import Access, load_access
+from bounceparse.server.access import Access, Place, load_access
 from bounceparse.tables import TableError
 from tests.webhooks.signing import TOPIC, ec_public
 
@@ -31,6 +31,9 @@ sha1 = false
 
 [webhook.sendgrid]
 public_key = "{ec_public()}"
+
+sender = "example.com"
+list = "news.example.com"
 
 [webhook.azure]
 secret = "{SECRET}"
@@ -55,6 +58,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert access.find("") is None and access.find(SECRET + "\n") is None
     assert sorted(service.name for service in access.services) == sorted(SERVICES)
     assert {service.name: service.age for service in access.services}["mailgun"] == 3_600
+    assert access.places["sendgrid"] == Place("example.com", "news.example.com") and access.places["ses"] == Place()
     assert SECRET not in repr(access)
 
 

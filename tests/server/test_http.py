@@ -19,7 +19,7 @@ from bounceparse.engine import default_engine
 from bounceparse.intake.webhooks.mailgun import Mailgun
 from bounceparse.ledger import Ledger
 from bounceparse.policy import Policy
-from bounceparse.server.access import Access, Token
+from bounceparse.server.access import Access, Place, Token
 from bounceparse.server.routes import describe, ways
 from bounceparse.server.work import Answer, Call, Work
 from tests.server.running import Api, Reply, running
@@ -202,6 +202,22 @@ def test_a_webhook_becomes_a_suppression_and_counts_once(api: Api, ledger: Ledge
         assert restarted("POST", "/v1/webhooks/mailgun", again.body).json["recorded"] == 1
     (event,) = ledger.events()
     assert event.seen == 2, "after a restart the ledger knows it"
+
+
+def test_a_complaint_holds_for_the_sender_that_the_file_names_where_the_event_names_none(ledger: Ledger) -> None:
+    from datetime import UTC, datetime
+
+    now = datetime.now(UTC)
+    place = {"mailgun": Place("example.com", "news.example.com")}
+    work = Work(default_engine(), Policy.preset("default"), ledger, [Mailgun(SECRET)], places=place)
+    with running(work) as api:
+        for number, kind in enumerate(("complained", "unsubscribed")):
+            event = mailgun_event(event=kind, id=kind, recipient=f"{kind}@example.org", message={"headers": {}}, timestamp=now.timestamp())
+            request = mailgun(event, at=now, secret=SECRET, token=str(number))
+            assert api("POST", "/v1/webhooks/mailgun", request.body).json["recorded"] == 1
+        assert api("GET", "/v1/suppressions/complained@example.org?sender=news@example.com").status == 200
+        assert api("GET", "/v1/suppressions/complained@example.org?sender=other.example").status == 404
+        assert api("GET", "/v1/suppressions/unsubscribed@example.org?list=news.example.com").status == 200
 
 
 def test_a_forged_webhook_is_refused_and_counted(api: Api, ledger: Ledger) -> None:
