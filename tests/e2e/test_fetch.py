@@ -181,13 +181,13 @@ def test_killed_in_the_middle_each_bounce_counts_once_and_ordinary_mail_is_as_it
     chance = random.Random(3)
     for round_ in range(3):
         process = start(tmp_path, *args)
-        goal = chance.randrange(1, MAILS // 5) + (len(addresses(tmp_path)) if (tmp_path / "b.db").exists() else 0)
+        goal = chance.randrange(1, MAILS // 5) + len(_read(tmp_path))
         until = time.monotonic() + 30
-        while time.monotonic() < until and process.poll() is None and (not (tmp_path / "b.db").exists() or len(_read(tmp_path)) < goal):
+        while time.monotonic() < until and process.poll() is None and len(_read(tmp_path)) < goal:
             time.sleep(0.02)
         if round_ == 1:
             server.stop()
-            assert process.wait(20) in (0, 69)
+            assert process.wait(60) in (0, 69), (tmp_path / "log").read_text()
             server.start()
         process.kill()
         process.wait()
@@ -200,6 +200,8 @@ def test_killed_in_the_middle_each_bounce_counts_once_and_ordinary_mail_is_as_it
 
 
 def _read(place: Path) -> list[str]:
+    if not (place / "b.db").exists():
+        return []
     try:
         return addresses(place)
     except Exception:  # noqa: BLE001 - the tables are being made
