@@ -96,6 +96,8 @@ def measured() -> dict[str, str]:
     if not latest.exists():
         return {}
     found = json.loads(latest.read_text("utf-8"))
+    if not found["tables"]:
+        return {}
     lines = [(title, reader, line) for title, table in found["tables"].items() for reader, line in table.items()]
     rows = [f"| {title} | {reader} | {line['us']:,.0f} µs | {line['ratio']:.1f} × |\n" for title, reader, line in lines]
     head = "| what | reader | time | as fast as the first |\n| --- | --- | ---: | ---: |\n"

@@ -50,6 +50,7 @@ def test_the_python_examples(place: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_tables_of_the_manual() -> None:
     pieces = {name: text for _, name, text, _ in MADE.findall(TEXT)}
     assert made().items() <= pieces.items(), "make manual, then read the diff"
+    assert "| parse + JSON record |" in pieces["speed"], "make bench manual"
 
 
 def test_every_make_target_is_in_the_manual() -> None:

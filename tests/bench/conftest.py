@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,8 +45,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         title: {line.reader: {"us": round(line.microseconds, 2), "ratio": round(line.ratio, 3)} for line in lines} for title, lines in TABLES.items()
     }
     figures_found = {title: {name: round(value, 2) for name, value in figures.items()} for title, figures in FIGURES.items()}
-    latest = {"python": platform.python_version(), "machine": machine(), "tables": found, "figures": figures_found}
-    (folder / "latest.json").write_text(json.dumps(latest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    latest: dict[str, Any] = {"python": platform.python_version(), "machine": machine(), "tables": found, "figures": figures_found}
+    file = folder / "latest.json"
+    if file.exists():  # what this run left out stays, when it was measured on the same machine
+        before = json.loads(file.read_text("utf-8"))
+        if (before["python"], before["machine"]) == (latest["python"], latest["machine"]):
+            latest |= {kind: before.get(kind, {}) for kind in ("tables", "figures") if not latest[kind]}
+    file.write_text(json.dumps(latest, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def machine() -> str:

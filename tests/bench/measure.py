@@ -31,7 +31,7 @@ class Line(NamedTuple):
 
 
 def corpus() -> Path | None:
-    """A folder of real mail to measure on: $BOUNCEPARSE_CORPUS, or ../shared/corpus/mail, or none."""
+    """A folder of mail to measure on: $BOUNCEPARSE_CORPUS, or ../shared/corpus/mail, or none."""
     named = os.environ.get("BOUNCEPARSE_CORPUS")
     folder = Path(named) if named else ROOT.parent / "shared" / "corpus" / "mail"
     return folder if folder.is_dir() else None

@@ -5,6 +5,7 @@ Each table is one set of mails; a ratio above 1 is faster than its yardstick, wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from email import message_from_bytes
 from pathlib import Path
@@ -19,7 +20,7 @@ from bounceparse.engine import parse
 from tests.bench.measure import FIXTURES, Line, Reader, corpus, import_times, interleaved, mails
 
 STDLIB = "email.message_from_bytes"
-SETS = {"fixtures": FIXTURES, "real mail": corpus()}
+SETS = {"fixtures": FIXTURES, "a folder of mail": corpus()}
 SLOW_SHARE = 250  # flufl.bounce needs minutes for thousands of mails: a set beyond this many is thinned for it
 
 Publish = Callable[[str, Sequence[Line]], None]
@@ -29,11 +30,19 @@ def parse_and_encode(raw: bytes) -> bytes:
     return record.encode(parse(raw), "mail.eml")
 
 
+def read_by_mail_parser(raw: bytes) -> object:
+    """What mail-parser makes of a mail; it gives up on some, which counts as if it had read them."""
+    try:
+        return parse_from_bytes(raw)
+    except Exception:  # noqa: BLE001
+        return None
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_reading_mail(name: str, publish: Publish) -> None:
     folder: Path | None = SETS[name]
     if folder is None:
-        pytest.skip("no folder of real mail; BOUNCEPARSE_CORPUS names one")
+        pytest.skip("no folder of mail; BOUNCEPARSE_CORPUS names one")
     items = mails(folder)
     size = sum(map(len, items)) / len(items)
     readers: dict[str, Reader] = {STDLIB: message_from_bytes, "parse": parse, "parse + JSON record": parse_and_encode}
@@ -42,17 +51,26 @@ def test_reading_mail(name: str, publish: Publish) -> None:
     assert all(parse_and_encode(raw) for raw in items[:50])
 
 
+def is_read_by_flufl(raw: bytes) -> bool:
+    """Whether flufl.bounce gets through a mail; some detectors raise on header bytes above 127."""
+    try:
+        all_failures(message_from_bytes(raw))
+    except AttributeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_against_flufl(name: str, publish: Publish) -> None:
     folder: Path | None = SETS[name]
     if folder is None:
-        pytest.skip("no folder of real mail; BOUNCEPARSE_CORPUS names one")
+        pytest.skip("no folder of mail; BOUNCEPARSE_CORPUS names one")
     items = mails(folder)
-    items = items[:: max(1, len(items) // SLOW_SHARE)]
+    items = [raw for raw in items[:: max(1, len(items) // SLOW_SHARE)] if is_read_by_flufl(raw)]
     flufl = "email + flufl.bounce all_failures"
     readers: dict[str, Reader] = {
         flufl: lambda raw: all_failures(message_from_bytes(raw)),
-        "mail-parser parse_from_bytes": parse_from_bytes,
+        "mail-parser parse_from_bytes": read_by_mail_parser,
         "parse + JSON record": parse_and_encode,
     }
     publish(f"{name}: {len(items)} of its mails, a mail", interleaved(readers, items, flufl, rounds=3))
