@@ -23,6 +23,7 @@ STDLIB = "email.message_from_bytes"
 SETS = {"fixtures": FIXTURES, "a folder of mail": corpus()}
 SLOW_SHARE = 250  # flufl.bounce needs minutes for thousands of mails: a set beyond this many is thinned for it
 
+logging.getLogger("mailparser").setLevel(logging.CRITICAL)
 Publish = Callable[[str, Sequence[Line]], None]
 
 
