@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ import click
 
 from bounceparse.cli.exits import BAD_CONFIG, DONE, NO_INPUT, Stop
 from bounceparse.cli.options import FILE
-from bounceparse.cli.state import State, state_of
+from bounceparse.cli.state import state_of
 
 if TYPE_CHECKING:
     from bounceparse.integrations.post import Post
@@ -48,7 +49,7 @@ def command(
       --auth-file listmonk.auth --ledger bounces.db
     """
     state = state_of(ctx)
-    post = open_post(state, url, ledger, form, sign_with, auth_file, place)
+    post = open_post(state.say, url, ledger, form, sign_with, auth_file, place)
     from bounceparse.integrations.post import UnreachableError
     from bounceparse.ledger import LedgerError
 
@@ -69,7 +70,9 @@ def command(
     state.remark(f"{posted.told} told" + (f", {posted.refused} refused and put aside" if posted.refused else ""))
 
 
-def open_post(state: State, url: str, ledger: str | None, form: str, sign_with: str | None, auth_file: str | None, place: str | None) -> Post:
+def open_post(
+    log: Callable[[str], None], url: str, ledger: str | None, form: str, sign_with: str | None, auth_file: str | None, place: str | None
+) -> Post:
     """Return what tells one receiver; raises Stop for what is set wrong."""
     if not ledger:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
@@ -83,7 +86,7 @@ def open_post(state: State, url: str, ledger: str | None, form: str, sign_with: 
             raise click.UsageError("this ledger is no file; say with --state FILE where to note how far the receiver is")
         place = f"{ledger}.{form}.json"
     try:
-        return Post(Ledger(ledger), url, place, form=form, secret=_read(sign_with), auth=_read(auth_file), log=state.say)  # type: ignore[arg-type]
+        return Post(Ledger(ledger), url, place, form=form, secret=_read(sign_with), auth=_read(auth_file), log=log)  # type: ignore[arg-type]
     except (ValueError, LedgerError) as error:
         raise Stop(BAD_CONFIG, str(error)) from None
 

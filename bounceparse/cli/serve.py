@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 import click
 
@@ -17,6 +18,7 @@ from bounceparse.cli.storing import Storing, need_ledger, open_pipeline, others_
 if TYPE_CHECKING:
     import socket
 
+    from bounceparse.integrations.post import Post
     from bounceparse.server.log import Log
     from bounceparse.server.serving import HttpServer
     from bounceparse.server.workers import Workers
@@ -28,6 +30,9 @@ COME_AGAIN: Final = 75
 @click.option("--lmtp", metavar="ADDR", envvar="BOUNCEPARSE_LMTP", help="Listen for LMTP: /run/bounceparse/lmtp.sock, or 127.0.0.1:24.")
 @click.option("--http", metavar="ADDR", envvar="BOUNCEPARSE_HTTP", help="Serve the HTTP API: 127.0.0.1:8025, or /run/bounceparse/http.sock.")
 @click.option("--access", type=FILE, metavar="FILE", envvar="BOUNCEPARSE_ACCESS", help="Tokens of the API and keys of mail services (TOML).")
+@click.option("--post", "receiver", metavar="URL", envvar="BOUNCEPARSE_POST", help="Tell this address of every decision, as bounceparse post does.")
+@click.option("--post-as", type=click.Choice(("decisions", "listmonk")), default="decisions", help="In which format.", show_default=True)
+@click.option("--post-auth", type=FILE, metavar="FILE", help="user:password, or a bearer token, for that address.")
 @click.option("--socket-mode", metavar="OCTAL", default="660", help="Who may connect to a socket in the file system.", show_default=True)
 @click.option("--allow-remote", is_flag=True, help="Take LMTP on addresses that other machines can reach.")
 @click.option("--log", "form", type=click.Choice(("text", "json")), default="text", envvar="BOUNCEPARSE_LOG", help="How to log.", show_default=True)
@@ -39,6 +44,9 @@ def command(
     lmtp: str | None,
     http: str | None,
     access: str | None,
+    receiver: str | None,
+    post_as: str,
+    post_auth: str | None,
     socket_mode: str,
     allow_remote: bool,
     form: str,
@@ -64,7 +72,7 @@ def command(
         raise click.BadParameter(f"{socket_mode!r} is no mode; write 660", param_hint="'--socket-mode'")
     state = state_of(ctx)
     log = Log("json" if form == "json" else "text")
-    serving: list[Serving] = []
+    serving: list[Running] = []
     try:
         if http:
             from bounceparse.cli.api import open_api
@@ -72,6 +80,11 @@ def command(
             serving.append(Http(*open_api(state, asked, http, access, int(socket_mode, 8), log)))
         if lmtp:
             serving.append(_open_lmtp(state, asked, lmtp, allow_remote, int(socket_mode, 8), log))
+        if receiver:
+            from bounceparse.cli.post import open_post
+
+            heard = partial(log, "post")
+            serving.append(Posting(open_post(lambda why: heard(remark=why), receiver, asked["ledger"], post_as, None, post_auth, None), receiver))
         asyncio.run(_serve(serving, log, asked["ledger"] or ""))
     finally:
         for one in serving:
@@ -99,6 +112,43 @@ def _open_lmtp(state: State, asked: Storing, where: str, remote: bool, mode: int
         raise Stop(USAGE, str(error)) from None
     except OSError as error:
         raise Stop(CANNOT_CREATE, f"cannot listen on {where}: {(error.strerror or str(error)).lower()}") from None
+
+
+class Running(Protocol):
+    """One thing that goes on until it is told to stop."""
+
+    kind: str
+
+    @property
+    def where(self) -> str:
+        """The address."""
+
+    async def run(self, told: asyncio.Event) -> None:
+        """Go on until `told` is set; finish what was begun."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Posting:
+    """Tells another system what was decided."""
+
+    kind = "post"
+
+    def __init__(self, post: Post, receiver: str) -> None:
+        self._post = post
+        self.where = receiver.partition("?")[0]
+
+    async def run(self, told: asyncio.Event) -> None:
+        following = asyncio.create_task(asyncio.to_thread(self._post.follow))
+        waiting = asyncio.create_task(told.wait())
+        await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        self._post.stop()
+        await following
+
+    def close(self) -> None:
+        self._post.stop()
 
 
 class Serving:
@@ -170,7 +220,7 @@ class LmtpServing(Serving):
         super().close()
 
 
-async def _serve(serving: Sequence[Serving], log: Log, ledger: str) -> None:
+async def _serve(serving: Sequence[Running], log: Log, ledger: str) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

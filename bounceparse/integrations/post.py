@@ -107,9 +107,16 @@ class Post:
         return self._look(TRIES)
 
     def follow(self, pause: float = EVERY) -> None:
-        """Tell what comes, until `stop` is called; an unreachable receiver is waited for."""
+        """Tell what comes, until `stop` is called; an unreachable receiver is waited for, and so is a ledger or a disk that cannot be used."""
+        from bounceparse.ledger import LedgerError
+
         while not self._stopped.is_set():
-            self._look(0)
+            try:
+                self._look(0)
+            except LedgerError as error:
+                self._log(str(error))
+            except OSError as error:
+                self._log(f"cannot note how far the receiver is: {(error.strerror or type(error).__name__).lower()}")
             self._stopped.wait(pause)
 
     def stop(self) -> None:

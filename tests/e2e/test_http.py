@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from bounceparse.ledger import Ledger
+from tests.integrations.test_post import Receiver
 from tests.webhooks.signing import mailgun
 from tests.webhooks.test_services import mailgun_event
 
@@ -108,6 +109,21 @@ def test_a_webhook_ends_as_a_suppression_that_a_program_asks_for(place: Path, pr
     assert not (place / "lmtp.sock").exists()
     with Ledger(str(place / "bounces.db")) as ledger:
         assert ledger.check("nobody@example.org") is not None
+
+
+def test_what_a_webhook_brings_is_posted_on(place: Path) -> None:
+    receiver = Receiver()
+    running = Program(place, "--access", str(place / "access.toml"), "--post", receiver.url, "--post-as", "listmonk")
+    now = datetime.now(UTC)
+    request = mailgun(mailgun_event(timestamp=now.timestamp()), at=now, secret=KEY)
+    assert running("POST", "/v1/webhooks/mailgun", request.body)[0] == 200
+    end = time.monotonic() + 30
+    while not receiver.got and time.monotonic() < end:
+        time.sleep(0.1)
+    code, said = running.stop()
+    receiver.server.shutdown()
+    assert code == 0 and "stopped" in said
+    assert [(body["email"], body["type"]) for body in receiver.bodies()] == [("nobody@example.org", "hard")]
 
 
 def test_settings_come_from_the_configuration_file(place: Path) -> None:

@@ -180,6 +180,26 @@ def test_following_waits_for_the_receiver_and_stops_when_it_is_told_to(ledger: L
     assert post(ledger, receiver, tmp_path).run().told == 0
 
 
+def test_following_waits_for_a_ledger_that_cannot_be_used(receiver: Receiver, tmp_path: Path) -> None:
+    path = tmp_path / "later.db"
+    path.write_bytes(b"this is no database" * 100)
+    said: list[str] = []
+    following = Post(Ledger(str(path)), receiver.url, tmp_path / "post.json", log=said.append)
+    thread = threading.Thread(target=following.follow, args=(0.05,))
+    thread.start()
+    end = time.monotonic() + 20
+    while not said and time.monotonic() < end:
+        time.sleep(0.02)
+    path.unlink()
+    with Ledger(str(path)) as ledger:
+        record(ledger, UNKNOWN)
+    while not receiver.got and time.monotonic() < end:
+        time.sleep(0.02)
+    following.stop()
+    thread.join(10)
+    assert said and len(receiver.got) == 1 and not thread.is_alive()
+
+
 @pytest.mark.parametrize("url", ["ftp://example.com/", "example.com", "https://user:secret@example.com/", "file:///etc/passwd"])
 def test_what_is_no_address_is_told_without_its_secret(ledger: Ledger, tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError) as told:
