@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Read messages and write a record for each recipient.
 
-    PATH is a file, a Maildir, with -r any directory, a pattern, or - for standard input. Mailboxes, .msg, gzip, bzip2, xz, zip and tar are told by
+    PATH is a file, a Maildir, with -r any directory, a pattern, or - for standard input. Mailboxes, .msg, gzip, bzip2, xz, zst, zip and tar are told by
     their content. Nothing that is read is changed.
     """
     state = state_of(ctx)
@@ -119,18 +119,8 @@ def command(
         as_table = isinstance(writer, Table)
         if isinstance(writer, Table) and len(paths) == 1 and os.path.isdir(paths[0]):  # noqa: PTH112
             writer = replace(writer, base=f"{paths[0].rstrip('/')}/")
-        step = Render(select, writer, as_table or summary or progress.wanted)
-
-        def take(outcome: bytes | Rendered | Failure) -> None:
-            if isinstance(outcome, Failure):
-                ending.failed(outcome)
-                return
-            ending.read += 1
-            if isinstance(outcome, Rendered):
-                tally.update(outcome.words)
-                outcome = outcome.data
-            sink.write(outcome)
-
+        step = Render(select, writer, as_table or summary or progress.wanted or place is not None)
+        take = Take(sink, ending, tally)
         sink.join = writer.join
         told = progress.update if progress.wanted or summary else None
         try:
@@ -174,6 +164,25 @@ def command(
     if summary:
         sum_up(state, ending, progress, tally)
     ctx.exit(ending.code())
+
+
+class Take:
+    """Takes what was made of each message: writes it, counts it, or tells why there is nothing."""
+
+    def __init__(self, sink: Sink, ending: Ending, tally: Counter[str]) -> None:
+        self._sink = sink
+        self._ending = ending
+        self._tally = tally
+
+    def __call__(self, outcome: bytes | Rendered | Failure) -> None:
+        if isinstance(outcome, Failure):
+            self._ending.failed(outcome)
+            return
+        self._ending.read += 1
+        if isinstance(outcome, Rendered):
+            self._tally.update(outcome.words)
+            outcome = outcome.data
+        self._sink.write(outcome)
 
 
 def check_parquet(output: str | None, by: tuple[str, ...] | None) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from bounceparse import parse
+from bounceparse.cli.options import PARTITIONS as OFFERED
 from bounceparse.output.parquet import PARTITIONS, ROWS, Parquet, ParquetTree, batch_of, convert, schema
 from bounceparse.record import Record, RecordDecision, encode_lines, records
 
@@ -34,6 +35,7 @@ def as_json(row: dict[str, object]) -> dict[str, object]:
 def test_the_schema_is_the_record() -> None:
     assert tuple(schema().names) == Record.__struct_fields__
     assert [field.name for field in schema() if field.nullable] == ["retry_after", "decision"]
+    assert OFFERED == PARTITIONS
     assert set(PARTITIONS) - {"day"} < set(Record.__struct_fields__)
 
 
