@@ -74,8 +74,8 @@ def command(
 ) -> None:
     """Read messages and write a record for each recipient.
 
-    PATH is a file, a Maildir, with -r any directory, a pattern, or - for standard input. Mailboxes, .msg, gzip, bzip2, xz, zst, zip and tar are told by
-    their content. Nothing that is read is changed.
+    PATH is a file, a Maildir, with -r any directory, a pattern, or - for standard input. Mailboxes, .msg, gzip, bzip2, xz, zst, zip and tar are told
+    by their content. Nothing that is read is changed.
     """
     state = state_of(ctx)
     paths = check_paths(paths, recurse, ctx)
