@@ -60,7 +60,9 @@ class Holding:
         return {person: every for person, own in keys.items() if (every := [held for key in own for held in found.get(key, ())])}
 
     def covers(self, held: Suppression) -> bool:
-        """Whether a suppression is about this list and sender."""
+        """Whether a suppression is about this list and sender; one that names neither is about all of them."""
+        if not held.place:
+            return True
         if held.scope == "list":
             return self.list is None or held.place == self.list
         if held.scope == "sender":
