@@ -79,6 +79,7 @@ async def deliver_until(path: Path, numbers: list[int], victim: subprocess.Popen
     if victim is not None:
         await asyncio.sleep(0.4)
         victim.kill()
+        await asyncio.to_thread(victim.wait)
     return await task
 
 
