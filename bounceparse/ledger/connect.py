@@ -188,7 +188,7 @@ class Database:
         def prepare(link: Any, record: Any) -> None:
             link.isolation_level = None  # the driver begins no transaction of its own
             if link.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
-                link.execute("PRAGMA journal_mode=WAL")
+                _patiently(link, "PRAGMA journal_mode=WAL")
             link.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
             link.execute("PRAGMA foreign_keys=ON")
 
@@ -205,20 +205,28 @@ class Database:
 def _begin_to_write(connection: Connection) -> None:
     """Begin a transaction as the only writer. SQLite's own way of waiting sleeps ever longer, while others go ahead; this one is fair."""
     link: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
-    end = time.monotonic() + PATIENCE
     link.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                link.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                    break
-            time.sleep(random.uniform(*NAP))
+        _patiently(link, "BEGIN IMMEDIATE")
+        return
+    except sqlite3.OperationalError:
+        pass  # told below like any other trouble
     finally:
         link.execute(_PATIENT)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that what is wrong is told like any other trouble
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _patiently(link: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that others may keep us from, again and again."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            link.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(random.uniform(*NAP))
 
 
 def read_url(url: str) -> URL:
