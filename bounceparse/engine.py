@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bounceparse.verp import Verp
 
 _SURVEYED: Final = 12_000  # characters of a notice that are searched for landmarks; daemons say what they have to say before that
-_SURVEYED_DSN: Final = 700  # with a machine part only the dialect is wanted, and daemons introduce themselves first
+_SURVEYED_DSN: Final = 550  # with a machine part only the dialect is wanted, and daemons introduce themselves first
 _SENT_TO: Final = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "apparently-to")
 """Fields that name whom a bounce was sent to, the surest first."""
 _NO_ORIGINAL: Final = Original()
