@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from bounceparse import limits
 from bounceparse.evidence.gather import Gathered
@@ -41,7 +40,8 @@ _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "del
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
-class Signs(Struct, frozen=True, gc=False):
+@dataclass(slots=True)
+class Signs:
     """What the landmarks of a message say about its kind."""
 
     words: frozenset[str] = frozenset()  # "<kind>@<place>": "failure@subject", "delay@text", "daemon@from", "auto_reply@subject", …
@@ -50,7 +50,8 @@ class Signs(Struct, frozen=True, gc=False):
     sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
 
 
-class Heads(Struct, frozen=True, eq=False, gc=False):
+@dataclass(eq=False, slots=True)
+class Heads:
     """What the landmarks in From and Subject say; equal only to itself, which makes it the cheapest of keys."""
 
     words: frozenset[str]

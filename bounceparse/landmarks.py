@@ -92,7 +92,7 @@ class Landmarks:
                 for word in language:
                     _append(self.signs, self._id(word), ("auto_reply", PLACES.index(kind)))
         self.auto_headers: dict[str, tuple[str, ...]] = tables.autoreply.headers  # the beginnings of the values that count, () for any
-        self.header_names: frozenset[str] = frozenset(self.headers) | self.auto_headers.keys()
+        self.header_names: frozenset[str] = frozenset((*self.headers, *self.auto_headers))
         for name in self.auto_headers:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
-
-from msgspec import Struct, field
 
 from bounceparse import limits
 from bounceparse.evidence.disposition import read_disposition
@@ -32,7 +31,8 @@ _FORWARDED_REPORT: Final = re.compile(
 )
 
 
-class Gathered(Struct, gc=False):
+@dataclass(slots=True)
+class Gathered:
     """What one message says, before it is judged."""
 
     report: str = ""  # "dsn", "feedback" or "disposition" when it has such a machine part

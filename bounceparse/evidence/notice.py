@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Generic, TypeVar
-
-from msgspec import Struct
 
 from bounceparse import limits
 from bounceparse.evidence.transcript import Answer, read_transcript
@@ -130,13 +129,13 @@ _CONTACT: Final = (
     *("cc:", "http", "kontakt", "contacte", "received", " id ", " id:"),
 )
 """Words of lines whose addresses are somebody else's: whom to ask, who wrote."""
-_ROLE: Final = re.compile(
-    r"(?:postmaster|mailer-daemon|mailerdaemon|mdaemon|abuse|hostmaster|noc|helpdesk|support|root|admin|microsoftexchange329e\w+)@", re.I
+_ROLES: Final = frozenset(
+    {"postmaster", "mailer-daemon", "mailerdaemon", "mdaemon", "abuse", "hostmaster", "noc", "helpdesk", "support", "root", "admin"}
 )
 _OWN_REPLY: Final = re.compile(r"\.\.\.[ \t]*[45]\d\d[ -]")
 _COLON: Final = re.compile("[:=\uff1a]")
 # Patterns that begin with a set of characters are found many times as fast as those that begin by looking back, so these look back behind it.
-_REPLY: Final = re.compile(r"[45](?<![\d.].)(?:\d\d[ \t-]|\.\d{1,3}\.\d{1,3}(?![\d.]))")
+_REPLY: Final = re.compile(r"[45](?:\d\d[ \t-](?<![\d.]....)|(?=\.)(?<![\d.].)\.\d{1,3}\.\d{1,3}(?![\d.]))", re.A)
 _INLINE: Final = re.compile(r"[45](?<![\w.-].)\d\d(?:[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] \d\d\d) [A-Za-z<])")
 _DIALOGUE: Final = re.compile(r"[<>](?<!\S.) (?i:RCPT|MAIL|[245]\d\d)")
 _RCPT: Final = re.compile(r"(?<!after )\bRCPT TO: ?<", re.I)
@@ -156,7 +155,8 @@ _REASON_LABEL: Final = re.compile(
 )
 
 
-class _Entry(Struct, gc=False):
+@dataclass(slots=True)
+class _Entry:
     """A line that names an address."""
 
     line: int
@@ -237,10 +237,16 @@ def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
             if not source and number + 1 < len(lines) and (below := _GENERATED.match(lines[number + 1])) is not None:
                 source = below[1]
             if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
-                if _ROLE.match(address) is not None and shape != "label" and not (shape == "entry" and rest):
+                if _is_role(address) and shape != "label" and not (shape == "entry" and rest):
                     rank = 0
                 entries.append(_Entry(number, rank, address, check_address(source) if source else "", rest, shape))
     return entries
+
+
+def _is_role(address: str) -> bool:
+    """Say whether an address is that of a server or of its keepers."""
+    local = address.partition("@")[0].lower()
+    return local in _ROLES or local.startswith("microsoftexchange329e")
 
 
 def _tells_whom_to_ask(lines: list[str], number: int) -> bool:

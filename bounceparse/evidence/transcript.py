@@ -7,9 +7,8 @@ after it is the answer. A reply of several lines becomes one.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from bounceparse import limits
 from bounceparse.text import clip
@@ -28,7 +27,7 @@ _SERVER: Final = re.compile(
     r"[ \t]*+[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]++|-|[\"'#:]|$)[ \t]*+[\"'#:]?(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
 )
-_CODE: Final = re.compile(r"[245](?<![\d.].)\d\d(?![\d.])")  # looks back behind the first digit: beginning with a set, it is found fast
+_CODE: Final = re.compile(r"[245]\d\d(?![\d.])(?<![\d.]...)", re.A)  # looks back last: beginning with a set, it is found fast
 _DIALOGUE: Final = ("rcpt to", "mail from", ">>>", "-->", "sent:")
 """A text without any of them quotes no client, which saves most notices two patterns a line."""
 _PHASES: Final = {
@@ -43,7 +42,8 @@ _PHASES: Final = {
 }
 
 
-class Answer(Struct, gc=False):
+@dataclass(slots=True)
+class Answer:
     """One answer of a server in a quoted dialogue."""
 
     line: int  # number of its first line

@@ -71,8 +71,8 @@ _LATIN: Final = (
 
 _HIGH: Final = re.compile(rb"[\x80-\xff]")
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]{3,}")
-_STRAY: Final = re.compile("[\udc80-\udcff]")
-_NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_STRAY: Final = re.compile(r"[\udc80-\udcff]")
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII_BYTES: Final = bytes(range(128))
 _ASCII_CHARACTERS: Final = dict.fromkeys(range(128))
 _CUT: Final = ("unexpected end of data", "incomplete multibyte sequence", "truncated data")  # what the codecs say of a cut character

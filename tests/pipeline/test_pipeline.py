@@ -24,8 +24,8 @@ from tests.pipeline.mails import ORDINARY, bounce
 POLICY = Policy.preset("default")
 
 
-class Breaking(Engine):
-    """An engine that does what a poisonous message makes it do."""
+class Breaking:
+    """A reader that does what a poisonous message makes it do."""
 
     def __init__(self, harm: Callable[[], object]) -> None:
         self._harm = harm
@@ -130,12 +130,10 @@ def test_the_envelope_is_handed_on(ledger: Ledger, tmp_path: Path) -> None:
 DYING = """
     import os, sys
     from pathlib import Path
-    from bounceparse.engine import Engine
     from bounceparse.ledger import Ledger
     from bounceparse.pipeline import Pipeline
     from bounceparse.policy import Policy
-    class Fatal(Engine):
-        def __init__(self): pass
+    class Fatal:
         def parse(self, raw, envelope=()): os.kill(os.getpid(), 9)
     folder = Path(sys.argv[1])
     taken = Pipeline(Ledger(str(folder / "bounces.db")), Policy.preset("default"), Fatal(), folder / "spool").take(b"poison")
