@@ -19,7 +19,7 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
-_EMPTY_WORDS: Final = re.compile(r"[^a-zA-Z\u0080-\uffff]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[^a-zA-Z\u0080-\uffff]*+")
+_EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
 _PHASE_MARKS: Final = (
     ("in reply to", ("in reply to",)),
     ("after ", ("after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO")),

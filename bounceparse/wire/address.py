@@ -27,7 +27,8 @@ _GLUED: Final = re.compile(
 )
 """What stands before an address without a blank where words are written so: `宛先：a@example.com`, `アドレスa@example.com`."""
 _ASCII_DOMAIN: Final = r"(?:[A-Za-z0-9_-]{1,63}\.){1,20}[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9](?![A-Za-z0-9])"
-_ANY_DOMAIN: Final = r"[A-Za-z0-9\u00a1-\uffff](?:[\w.-]{0,250}[A-Za-z0-9\u00a1-\uffff])?"
+_SOUND: Final = r"[^\x00-/:-@\[-`{-\xa0]"  # an ASCII letter or digit, or anything beyond; said so, it compiles at once
+_ANY_DOMAIN: Final = rf"{_SOUND}(?:[\w.-]{{0,250}}{_SOUND})?"
 ADDRESS: Final = re.compile(rf"(?<![\w.+/=-]){_LOCAL}@(?:{_ASCII_DOMAIN}|\[[0-9A-Fa-f.:]{{3,45}}\]|{_ANY_DOMAIN})")
 """Finds addresses in running text; the domain may lack a dot (`user@localhost`)."""
 
