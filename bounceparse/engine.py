@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -11,22 +10,19 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from bounceparse import flaws, limits
-from bounceparse.evidence.dialect import cut_section, read_dialect
 from bounceparse.evidence.dsn import read_mta
-from bounceparse.evidence.gather import RETURNED, Gathered, gather
-from bounceparse.evidence.notice import find_reason, read_notice
-from bounceparse.evidence.original import cut_original, read_original
-from bounceparse.evidence.second_opinion import ask_flufl
+from bounceparse.evidence.gather import Gathered, gather
+from bounceparse.evidence.original import read_original
+from bounceparse.evidence.words import read_last_resort, read_words
 from bounceparse.judge import Judge
 from bounceparse.kinds import Signs, action_for, decide_kind, find_signs, name_signs, read_heads, weigh_signs
 from bounceparse.landmarks import Landmarks
-from bounceparse.model import Certainty, Claim, Message, Original, Proof, Recipient, Report, Result, Verdict
-from bounceparse.recipients import merge, needs_words
+from bounceparse.model import Certainty, Claim, Original, Proof, Recipient, Report, Result, Verdict
+from bounceparse.recipients import merge
 from bounceparse.tables import Dialect, Tables, load_tables
-from bounceparse.text import printable, squeeze
-from bounceparse.wire.address import find_addresses, read_address
+from bounceparse.text import squeeze
+from bounceparse.wire.address import find_addresses
 from bounceparse.wire.dates import read_date
-from bounceparse.wire.headers import decode_field
 from bounceparse.wire.mime import read_message
 
 if TYPE_CHECKING:
@@ -40,8 +36,6 @@ _SURVEYED_DSN: Final = 550  # with a machine part only the dialect is wanted, an
 _SENT_TO: Final = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "apparently-to")
 """Fields that name whom a bounce was sent to, the surest first."""
 _NO_ORIGINAL: Final = Original()
-_LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
-_TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
 class Engine:
@@ -83,12 +77,13 @@ class Engine:
         found = list(message.flaws)
         gathered = gather(message, found)
         signs = self._read_signs(gathered)
-        claims, words = self._claims(message, gathered, signs, found)
+        claims = gathered.claims
+        words = read_words(gathered, self._dialects.get(signs.dialect))
         if max(len(claims), len(words)) >= limits.RECIPIENTS:
             found.append(flaws.CUT_RECIPIENTS)
         kind = decide_kind(gathered, claims, words, signs, self._names_reason)
         if kind in ("bounce", "delay") and not claims and not words:
-            words = _last_resort(message, gathered, found)
+            words = read_last_resort(message, gathered, found)
         results: tuple[Result, ...] = ()
         if kind in ("auto_reply", "challenge", "unsubscribe") and not claims:
             words = [Claim("header", "from", address) for address in find_addresses(gathered.headers.get("from", ""))[-1:]]
@@ -145,99 +140,12 @@ class Engine:
         heard = (match for claim in words for match in landmarks.matches(landmarks.find(squeeze(claim.diagnostic))))
         return any(not match.phrase.weak and match.phrase.reason != "undetermined" for match in heard)
 
-    def _claims(self, message: Message, gathered: Gathered, signs: Signs, found: list[str]) -> tuple[list[Claim], list[Claim]]:
-        """Return the claims of the machine part, and those of lesser sources where it is missing or says too little."""
-        claims = gathered.claims
-        if claims and not any(map(needs_words, claims)):
-            return claims, []
-        text = cut_original(gathered.text)[0] if gathered.report == "dsn" else gathered.text
-        if not text.strip() or gathered.report == "feedback":
-            return claims, []
-        headers = gathered.headers
-        ignored = _ignored(headers)
-        words: list[Claim] = []
-        if signs.dialect:
-            dialect = self._dialects[signs.dialect]
-            words = read_dialect(dialect, text, gathered.offset, ignored, _domain_of(gathered))
-            if not words and "@" in headers.get("subject", ""):
-                words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
-        if not words:
-            begin, end = cut_section(self._dialects[signs.dialect], text) if signs.dialect else (0, len(text))
-            words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored)
-        if "x-failed-recipients" in headers:
-            words = _with_header(words, headers["x-failed-recipients"])
-        poor = words if words else claims
-        if poor and all(map(needs_words, poor)):
-            reason = find_reason(text)
-            if reason and (len(poor) == 1 or "@" not in reason):  # one that names an address speaks for that one alone
-                for claim in poor:
-                    claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
-        return claims, words
-
 
 def _ceiling(gathered: Gathered, found: list[str]) -> Certainty:
     """Return how certain a verdict can be: a mail that ends inside its evidence gives guesses, one that ends in the returned message does not."""
     if flaws.CUTS.isdisjoint(found):
         return "likely" if gathered.forwarded else "certain"
     return "likely" if gathered.original else "guess"
-
-
-def _ignored(headers: dict[str, str]) -> frozenset[str]:
-    """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
-    get = headers.get
-    return frozenset(find_addresses(f"{get('from', '')}\n{get('to', '')}\n{get('reply-to', '')}".lower()))
-
-
-def _domain_of(gathered: Gathered) -> str:
-    """Return the domain that completes a bare local part: that of the reporting host's From."""
-    named = find_addresses(gathered.headers.get("from", ""))
-    return named[0].rpartition("@")[2] if named else ""
-
-
-def _with_header(words: list[Claim], value: str) -> list[Claim]:
-    """Return the claims with those of X-Failed-Recipients: what the text says about its addresses is kept, addresses it does not name are added."""
-    addresses = [address for item in value.replace("\n", " ").split(",") if (address := read_address(item))]
-    named = {claim.address.lower(): claim for claim in words}
-    named |= {claim.final_address.lower(): claim for claim in words if claim.final_address}
-    listed = [named.get(address.lower()) or Claim("header", "", address) for address in dict.fromkeys(addresses[: limits.RECIPIENTS])]
-    if not listed:
-        return words
-    strangers = [claim for claim in words if claim is not listed[0]] if len(listed) == 1 else []
-    if len(strangers) == 1 and not listed[0].diagnostic:
-        listed[0].diagnostic = strangers[0].diagnostic
-    return listed
-
-
-def _last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
-    """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
-    ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
-    claims: list[Claim] = []
-    if "@" in gathered.text:  # without one there is nobody to find
-        claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
-    if not claims:
-        match = _TO.search(gathered.original)
-        named = find_addresses(match[1]) if match is not None else []
-        if len(named) == 1 and not _is_list(named[0], gathered.original):
-            claims = [Claim("original", "to", named[0])]
-    if claims:
-        reason = find_reason(gathered.text) if len(claims) == 1 else ""
-        for claim in claims:
-            claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
-    return claims
-
-
-def _is_list(address: str, original: str) -> bool:
-    """Say whether the returned message calls `address` its list: it went to people whom it does not name."""
-    fields = " ".join(_LIST.findall(original)).lower()
-    return address.lower() in fields or f"<{address.lower().replace('@', '.')}>" in fields
-
-
-def _without_returned(message: Message) -> str:
-    """Return the text before the returned message: flufl.bounce tries dozens of patterns on every line, and none of its lines names a failure."""
-    for part in message.parts:
-        if part.type in RETURNED:
-            return message.text[: part.body]
-    return message.text
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from bounceparse import limits
+from bounceparse.evidence.words import needs_words, says_nothing
 from bounceparse.model import Claim, Evidence, Message, Recipient, Source
 from bounceparse.replies import mask, read_masked_reply, read_phase
 from bounceparse.text import printable
@@ -19,7 +20,6 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
-_EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
 _PHASE_MARKS: Final = (
     ("in reply to", ("in reply to",)),
     ("after ", ("after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO")),
@@ -46,15 +46,6 @@ def address_of(claim: Claim) -> str:
     """Return the address that a claim is about: the one the sender used where it is known."""
     original = claim.original_address
     return original if original and "@" in original else claim.final_address or claim.address
-
-
-def _says_nothing(text: str) -> bool:
-    return len(text) <= 40 and _EMPTY_WORDS.fullmatch(text) is not None
-
-
-def needs_words(claim: Claim) -> bool:
-    """Say whether a machine claim is too poor to be judged without the text for people: no address, or no diagnostic worth the name."""
-    return not (claim.final_address or claim.original_address or claim.address) or _says_nothing(claim.diagnostic)
 
 
 def merge(message: Message, claims: list[Claim], words: list[Claim], action: str, text: str) -> tuple[Recipient, ...]:
@@ -121,7 +112,7 @@ def _filled(claim: Claim, other: Claim) -> Claim:
     claim.remote_mta = claim.remote_mta or other.remote_mta
     claim.command = claim.command or other.command
     claim.final_address = claim.final_address or other.final_address
-    if other.diagnostic and (not claim.diagnostic or _says_nothing(claim.diagnostic)):
+    if other.diagnostic and (not claim.diagnostic or says_nothing(claim.diagnostic)):
         mark = claim.diagnostic
         claim.diagnostic = f"{other.diagnostic} ({mark})" if mark[:6].lower() == "x-unix" else other.diagnostic
         claim.spans.update(other.spans)

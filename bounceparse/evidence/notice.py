@@ -9,138 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Generic, TypeVar
 
 from bounceparse import limits
+from bounceparse.evidence.entries import Entry, find_entries
 from bounceparse.evidence.transcript import Answer, read_transcript
 from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
-from bounceparse.wire.address import check_address, find_addresses, without_addresses
+from bounceparse.wire.address import without_addresses
 
 _T = TypeVar("_T")
 _LINES: Final = 3_000
 _MENTIONS: Final = 4  # of one address that are looked at for a reason
-_ADDRESSED: Final = (
-    r"((?:\"[^\"\n]{1,64}\"|[^\s<>\"(),:;@\[\]]{1,128})@[^\s<>\"(),:;@\[\]/]{1,255})[>\"')\]\u00bb]*(?:<mailto:[^>\s]*>|\(mailto:[^)\s]*\))?[ \t]*+"
-    r"(?:\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]*)>?\))?"
-    r"[ \t]*+(?:$|(?:\.\.\.|:|;|=|\.?,?$|--?[ \t]|(?=[(\[])|(?<=\t)|(?<=[ \t][ \t])|on [A-Z0-9])[ \t]*+(.*)$)"
-)
-_ENTRY: Final = re.compile(
-    r"[ \t>|]*(?:[-*\u2022\u30fb+#]{1,4}[ \t]+|\d{1,3}[.)][ \t]+|(?:smtp|rfc822)[:;][ \t]*)?[\"'(\[<\u00ab]{0,3}?(?:mailto:)?" + _ADDRESSED
-)
-_NAMED: Final = re.compile(r"[ \t>|*-]*+[^\s<>@:]{1,40}(?:[ \t][^\s<>@:]{1,40}){0,4}[ \t]*<(?:mailto:)?" + _ADDRESSED)
-_QSBMF: Final = re.compile(r"^<((?=[^<>\n]*[ @][^<>\n]*@)[^<>\n\"]{1,128}@[^\s<>@]{1,255})>:[ \t]*(.*)$")
-_GENERATED: Final = re.compile(r"^[ \t]*\((?:expanded|(?:ultimately )?generated) from:?[ \t]*<?([^>)\s]{3,320})>?\)")
-_SENDMAIL: Final = re.compile(
-    r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$"
-)
-_LABEL: Final = re.compile(
-    r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
-    r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|"
-    r"mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
-    r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
-    r"[^\S\n]*+(?:address|name|\(s\))?[^\S\n]*+[:=\uff1a][^\S\n]*+[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
-    re.I,
-)
-_TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)
-_SENTENCE: Final = (
-    *(
-        "deliver",
-        "recipient",
-        "could not",
-        "couldn",
-        "cannot",
-        "can't",
-        "can\u2019t",
-        "unable",
-        "not sent",
-        "was not",
-        "wasn",
-        "fail",
-        "error",
-        "reject",
-    ),
-    *(
-        "refus",
-        "return",
-        "unknown",
-        "does not exist",
-        "doesn",
-        "no such",
-        "mailbox",
-        "your message",
-        "your mail",
-        "your email",
-        "your e-mail",
-        "zustell",
-    ),
-    *(
-        "empf",
-        "remis",
-        "distribu",
-        "entreg",
-        "consegn",
-        "bezorg",
-        "dostarcz",
-        "достав",
-        "配信",
-        "送信",
-        "宛",
-        "送达",
-        "投递",
-        "退回",
-        "退信",
-        "收件",
-        "전달",
-    ),
-)
-"""Words of lines that say who could not be reached; literals, since a tuple of them is tried three times as fast as one pattern."""
-_CONTACT: Final = (
-    *(
-        "contact",
-        "question",
-        "assistance",
-        "please send",
-        "please forward",
-        "please write",
-        "please email",
-        "please notify",
-        "please call",
-        "please visit",
-    ),
-    *(
-        "postmaster for",
-        "help",
-        "support",
-        "complain",
-        "whitelist",
-        "reply to",
-        "sender",
-        "from:",
-        "von:",
-        "de :",
-        "mail from",
-        "return-path",
-        "reply-to",
-    ),
-    *("cc:", "http", "kontakt", "contacte", "received", " id ", " id:"),
-)
-"""Words of lines whose addresses are somebody else's: whom to ask, who wrote."""
-_ROLES: Final = frozenset(
-    {"postmaster", "mailer-daemon", "mailerdaemon", "mdaemon", "abuse", "hostmaster", "noc", "helpdesk", "support", "root", "admin"}
-)
 _OWN_REPLY: Final = re.compile(r"\.\.\.[ \t]*[45]\d\d[ -]")
-_COLON: Final = re.compile("[:=\uff1a]")
 # Patterns that begin with a set of characters are found many times as fast as those that begin by looking back, so these look back behind it.
 _REPLY: Final = re.compile(r"[45](?:\d\d[ \t-](?<![\d.]....)|(?=\.)(?<![\d.].)\.\d{1,3}\.\d{1,3}(?![\d.]))", re.A)
 _INLINE: Final = re.compile(r"[45](?<![\w.-].)\d\d(?:[ -]{1,2}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=[:'\"] \d\d\d) [A-Za-z<])")
 _DIALOGUE: Final = re.compile(r"[<>](?<!\S.) (?i:RCPT|MAIL|[245]\d\d)")
 _RCPT: Final = re.compile(r"(?<!after )\bRCPT TO: ?<", re.I)
 _DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--")
-_DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _MAILTO: Final = re.compile(r"<?mailto:?|\(\)|<>")
 _SENTENCE_LEAST: Final = 20  # characters of a line that can be a sentence about an address
@@ -155,18 +44,6 @@ _REASON_LABEL: Final = re.compile(
 )
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A line that names an address."""
-
-    line: int
-    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a role such as postmaster or a To line
-    address: str
-    source: str  # the address it was expanded from
-    rest: str
-    shape: str
-
-
 def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     """Return a claim for each address that a notice says could not be reached, with the reason it gives.
 
@@ -174,7 +51,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     in the message, -1 when it was transfer-encoded.
     """
     lines = [line if len(line) <= limits.LINE else line[: limits.LINE] for line in text.split("\n", _LINES)[:_LINES]]
-    entries = _find_entries(lines, ignored)
+    entries = find_entries(lines, ignored)
     if not entries:
         return []
     replies = _Once(read_transcript, lines)  # most entries have their reply beside them
@@ -201,62 +78,6 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
     found = list(claims.values())
     _share(found)
     return found
-
-
-def _find_entries(lines: list[str], ignored: frozenset[str]) -> list[_Entry]:
-    entries: list[_Entry] = []
-    for number, line in enumerate(lines):
-        if "@" not in line:
-            continue
-        lowered = line.lower()
-        if line[:1] == "<" and (match := _QSBMF.match(line)) is not None:
-            local, _, domain = match[1].rpartition("@")
-            found = [(3, f'"{local}"@{domain}', "", match[2], "entry")]  # qmail prints quoted local parts without their quotes
-        elif "..." in line and (match := _SENDMAIL.match(line)) is not None:
-            found = [(3, match[1], "", line.strip(), "transcript")]
-        elif (match := _ENTRY.match(line) or ("<" in line and _NAMED.match(line)) or None) is not None:
-            found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
-        elif _COLON.search(line) is not None and (match := _LABEL.match(line)) is not None:
-            found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
-        elif _COLON.search(line) is not None and (match := _TO.match(line)) is not None:
-            found = [(0, address, "", "", "to") for address in find_addresses(match[1])]
-        elif "rcpt to" in lowered:
-            found = [(2, address, "", "", "rcpt") for address in find_addresses(lowered.partition("rcpt to")[2])]
-        else:
-            words = without_addresses(lowered)
-            if any(map(words.__contains__, _CONTACT)):
-                continue
-            before = lines[number - 1].lower() if number else ""
-            rank = 2 if any(map(words.__contains__, _SENTENCE)) or any(map(before.__contains__, _SENTENCE)) else 1
-            after = line.partition("@")[2].partition(" ")[2]
-            found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
-        if found and found[0][0] == 3 and not found[0][3] and _tells_whom_to_ask(lines, number):
-            continue
-        for rank, value, source, rest, shape in found:
-            address = check_address(value.rstrip(".,:;'"))
-            if not source and number + 1 < len(lines) and (below := _GENERATED.match(lines[number + 1])) is not None:
-                source = below[1]
-            if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
-                if _is_role(address) and shape != "label" and not (shape == "entry" and rest):
-                    rank = 0
-                entries.append(_Entry(number, rank, address, check_address(source) if source else "", rest, shape))
-    return entries
-
-
-def _is_role(address: str) -> bool:
-    """Say whether an address is that of a server or of its keepers."""
-    local = address.partition("@")[0].lower()
-    return local in _ROLES or local.startswith("microsoftexchange329e")
-
-
-def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
-    """Say whether the line above a bare address announces whom to ask: `Questions should be directed to the list owner at:`."""
-    above = " ".join(lines[max(0, number - 3) : number]).lower().rstrip()
-    return (
-        above[-1:] == ":"
-        and any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at")))
-        and "deliver" not in above
-    )
 
 
 class _Once(Generic[_T]):
@@ -289,7 +110,7 @@ class _Places:
 
 
 def _claim(
-    entry: _Entry,
+    entry: Entry,
     lines: list[str],
     starts: dict[int, str],
     replies: Callable[[], list[Answer]],
@@ -353,7 +174,7 @@ def find_inline(lines: list[str]) -> str:
     return ""
 
 
-def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
+def _answer_before(entry: Entry, replies: list[Answer]) -> Answer | None:
     """Return what the remote host answered before Sendmail's own line about it (`<<< 550 …`, then `554 <a@example.com>... Service unavailable`)."""
     answer, address = None, entry.address.lower()
     for reply in replies:
@@ -362,7 +183,7 @@ def _answer_before(entry: _Entry, replies: list[Answer]) -> Answer | None:
     return answer
 
 
-def _beside(entry: _Entry, lines: list[str], starts: dict[int, str]) -> tuple[str, int]:
+def _beside(entry: Entry, lines: list[str], starts: dict[int, str]) -> tuple[str, int]:
     """Return the words beside an entry and on the lines that carry it on, and the number of the line after them."""
     words = [entry.rest.strip()] if entry.rest.strip() else []
     address = entry.address.lower()

@@ -1,0 +1,121 @@
+"""What is asked beside the machine part, when it is missing or says too little: the dialect, the text for people, X-Failed-Recipients, and at last
+flufl.bounce and the returned message.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bounceparse import limits
+from bounceparse.evidence.dialect import cut_section, read_dialect
+from bounceparse.evidence.gather import RETURNED, Gathered
+from bounceparse.evidence.notice import find_reason, read_notice
+from bounceparse.evidence.original import cut_original, read_original
+from bounceparse.evidence.second_opinion import ask_flufl
+from bounceparse.model import Claim, Message
+from bounceparse.tables import Dialect
+from bounceparse.text import printable
+from bounceparse.wire.address import find_addresses, read_address
+from bounceparse.wire.headers import decode_field
+
+_EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
+_LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+_TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+
+
+def says_nothing(text: str) -> bool:
+    """Say whether a diagnostic tells no reason."""
+    return len(text) <= 40 and _EMPTY_WORDS.fullmatch(text) is not None
+
+
+def needs_words(claim: Claim) -> bool:
+    """Say whether a machine claim is too poor to be judged without the text for people: no address, or no diagnostic worth the name."""
+    return not (claim.final_address or claim.original_address or claim.address) or says_nothing(claim.diagnostic)
+
+
+def read_words(gathered: Gathered, dialect: Dialect | None) -> list[Claim]:
+    """Return the claims of lesser sources, where the machine part is missing or says too little."""
+    claims = gathered.claims
+    if claims and not any(map(needs_words, claims)):
+        return []
+    text = cut_original(gathered.text)[0] if gathered.report == "dsn" else gathered.text
+    if not text.strip() or gathered.report == "feedback":
+        return []
+    headers = gathered.headers
+    ignored = _ignored(headers)
+    words: list[Claim] = []
+    if dialect is not None:
+        words = read_dialect(dialect, text, gathered.offset, ignored, _domain_of(gathered))
+        if not words and "@" in headers.get("subject", ""):
+            words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
+    if not words:
+        begin, end = cut_section(dialect, text) if dialect is not None else (0, len(text))
+        words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored)
+    if "x-failed-recipients" in headers:
+        words = _with_header(words, headers["x-failed-recipients"])
+    poor = words if words else claims
+    if poor and all(map(needs_words, poor)):
+        reason = find_reason(text)
+        if reason and (len(poor) == 1 or "@" not in reason):  # one that names an address speaks for that one alone
+            for claim in poor:
+                claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
+    return words
+
+
+def _ignored(headers: dict[str, str]) -> frozenset[str]:
+    """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
+    get = headers.get
+    return frozenset(find_addresses(f"{get('from', '')}\n{get('to', '')}\n{get('reply-to', '')}".lower()))
+
+
+def _domain_of(gathered: Gathered) -> str:
+    """Return the domain that completes a bare local part: that of the reporting host's From."""
+    named = find_addresses(gathered.headers.get("from", ""))
+    return named[0].rpartition("@")[2] if named else ""
+
+
+def _with_header(words: list[Claim], value: str) -> list[Claim]:
+    """Return the claims with those of X-Failed-Recipients: what the text says about its addresses is kept, addresses it does not name are added."""
+    addresses = [address for item in value.replace("\n", " ").split(",") if (address := read_address(item))]
+    named = {claim.address.lower(): claim for claim in words}
+    named |= {claim.final_address.lower(): claim for claim in words if claim.final_address}
+    listed = [named.get(address.lower()) or Claim("header", "", address) for address in dict.fromkeys(addresses[: limits.RECIPIENTS])]
+    if not listed:
+        return words
+    strangers = [claim for claim in words if claim is not listed[0]] if len(listed) == 1 else []
+    if len(strangers) == 1 and not listed[0].diagnostic:
+        listed[0].diagnostic = strangers[0].diagnostic
+    return listed
+
+
+def read_last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
+    """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
+    ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
+    claims: list[Claim] = []
+    if "@" in gathered.text:  # without one there is nobody to find
+        claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
+    if not claims:
+        match = _TO.search(gathered.original)
+        named = find_addresses(match[1]) if match is not None else []
+        if len(named) == 1 and not _is_list(named[0], gathered.original):
+            claims = [Claim("original", "to", named[0])]
+    if claims:
+        reason = find_reason(gathered.text) if len(claims) == 1 else ""
+        for claim in claims:
+            claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
+    return claims
+
+
+def _is_list(address: str, original: str) -> bool:
+    """Say whether the returned message calls `address` its list: it went to people whom it does not name."""
+    fields = " ".join(_LIST.findall(original)).lower()
+    return address.lower() in fields or f"<{address.lower().replace('@', '.')}>" in fields
+
+
+def _without_returned(message: Message) -> str:
+    """Return the text before the returned message: flufl.bounce tries dozens of patterns on every line, and none of its lines names a failure."""
+    for part in message.parts:
+        if part.type in RETURNED:
+            return message.text[: part.body]
+    return message.text
