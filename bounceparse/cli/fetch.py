@@ -170,7 +170,8 @@ class Fetcher:
             code = self._say(BAD_CONFIG, error)
         except (UnstoredError, OSError) as error:
             code = self._say(COME_AGAIN, error)
-        self._sum_up(account)
+        if code == DONE or self._counts:
+            self._sum_up(account)
         return code
 
     def watch(self, account: Account, every: float) -> int:
