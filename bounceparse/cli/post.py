@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -84,7 +85,7 @@ def open_post(
     if not place:
         if "://" in ledger:
             raise click.UsageError("this ledger is no file; say with --state FILE where to note how far the receiver is")
-        place = f"{ledger}.{form}.json"
+        place = f"{ledger}.{form}-{sha256(url.encode()).hexdigest()[:12]}.json"  # of each receiver its own
     try:
         return Post(Ledger(ledger), url, place, form=form, secret=_read(sign_with), auth=_read(auth_file), log=log)  # type: ignore[arg-type]
     except (ValueError, LedgerError) as error:

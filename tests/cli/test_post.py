@@ -35,7 +35,15 @@ def test_it_tells_once_and_says_what_it_did(place: Path) -> None:
     receiver.server.shutdown()
     assert (first.returncode, first.stderr, second.stderr) == (0, "1 told\n", "0 told\n")
     assert receiver.bodies()[0]["type"] == "hard"
-    assert (place / "bounces.db.listmonk.json").exists()
+    assert len(list(place.glob("bounces.db.listmonk-*.json"))) == 1
+
+
+def test_each_receiver_is_told_everything(place: Path) -> None:
+    receivers = [Receiver(), Receiver()]
+    said = [run(place, receiver.url, "--ledger", "bounces.db").stderr for receiver in (*receivers, *receivers)]
+    for receiver in receivers:
+        receiver.server.shutdown()
+    assert said == ["1 told\n", "1 told\n", "0 told\n", "0 told\n"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
