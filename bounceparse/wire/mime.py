@@ -28,6 +28,7 @@ _DASHES: Final = re.compile(r"^--([^\s-][^\n]{0,198}?)[ \t]*\n(?=content-|\n)", 
 _FIELD_START: Final = re.compile(r"[!-9;-~]+[ \t]*:")
 _CHARSET: Final = re.compile(r"charset[ \t]*=[ \t]*[\"']?([\w.:+-]+)", re.I)
 _CRLF: Final = re.compile(rb"\r\n")
+_LARGE: Final = 1 << 20  # characters of a message from which its memory counts more than its time
 
 
 def read_message(raw: bytes) -> Message:
@@ -39,11 +40,7 @@ def read_message(raw: bytes) -> Message:
     text = raw.decode("latin-1")
     crlf = False
     if "\r" in text:
-        lines = IncrementalNewlineDecoder(None, True)  # one pass, where two replacements take three times as long
-        ended = lines.decode(text, True)
-        crlf = lines.newlines == "\r\n"
-        lone = lines.newlines not in ("\r\n", "\r") and "\r" in (lines.newlines or ())
-        text = text.replace("\r\n", "\n").replace("\r", " ") if lone else ended  # a lone CR beside LF is no line end
+        text, crlf = _unify_large(text) if len(text) > _LARGE else _unify(text)
     end = len(text)
     if end and text[-1] != "\n":
         start = text.rfind("\n") + 1
@@ -51,6 +48,24 @@ def read_message(raw: bytes) -> Message:
             found.append(flaws.CUT_LINE)
             end = start
     return read_tree(raw, text, 0, end, found, crlf)
+
+
+def _unify(text: str) -> tuple[str, bool]:
+    """Return a text with LF line ends, and whether all were CR LF. A lone CR beside other line ends is none."""
+    lines = IncrementalNewlineDecoder(None, True)  # one pass, where two replacements take three times as long
+    ended = lines.decode(text, True)
+    if lines.newlines not in ("\r\n", "\r") and "\r" in (lines.newlines or ()):
+        return text.replace("\r\n", "\n").replace("\r", " "), False
+    return ended, lines.newlines == "\r\n"
+
+
+def _unify_large(text: str) -> tuple[str, bool]:
+    """Return the same as `_unify`, with one copy of the text where that makes two."""
+    pairs, returns, feeds = text.count("\r\n"), text.count("\r"), text.count("\n")
+    text = text.replace("\r\n", "\n")
+    if returns > pairs:
+        text = text.replace("\r", " " if feeds else "\n")
+    return text, pairs == returns == feeds
 
 
 def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str], crlf: bool) -> Message:
