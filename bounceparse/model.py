@@ -40,7 +40,7 @@ class Part(Struct, frozen=True, gc=False):
 class Message(Struct, frozen=True, gc=False):
     """The MIME tree as a flat tuple of parts with offsets.
 
-    `raw` is what was given (clipped to limits.MESSAGE); `text` is the same as Latin-1 with LF line ends, and is what the parts' offsets point into.
+    `raw` is what was given; `text` is the same, at most limits.MESSAGE of it, as Latin-1 with LF line ends, which the parts' offsets point into.
     """
 
     raw: bytes

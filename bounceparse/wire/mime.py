@@ -35,9 +35,10 @@ def read_message(raw: bytes) -> Message:
     """Return the MIME structure of `raw`; total: what is broken or cut becomes a flaw (RFC 2045, 2046, 5322)."""
     found: list[str] = []
     if len(raw) > limits.MESSAGE:
-        raw = raw[: limits.MESSAGE]
         found.append(flaws.CUT_MESSAGE)
-    text = raw.decode("latin-1")
+        text = str(memoryview(raw)[: limits.MESSAGE], "latin-1")
+    else:
+        text = raw.decode("latin-1")
     crlf = False
     if "\r" in text:
         text, crlf = _unify_large(text) if len(text) > _LARGE else _unify(text)
@@ -265,12 +266,12 @@ class RawOffsets:
 
     def __init__(self, message: Message) -> None:
         self._text = message.text
-        lost = len(message.raw) - len(message.text)
+        lost = min(len(message.raw), limits.MESSAGE) - len(message.text)
         self._same = not lost
         self._last = self._shift = 0
         self._breaks: list[int] = []  # with mixed line ends: where in the text each CRLF was
         if lost and not message.crlf:
-            self._breaks = [match.start() - number for number, match in enumerate(_CRLF.finditer(message.raw))]
+            self._breaks = [match.start() - number for number, match in enumerate(_CRLF.finditer(message.raw, 0, limits.MESSAGE))]
 
     def spans(self, spans: Iterable[Span]) -> list[Span]:
         """Return where in `Message.raw` spans of `Message.text` stand."""
