@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Final
 
 from bounceparse.intake.webhooks.request import Batch, Fields, RefusedError, Request, read_objects
+from bounceparse.intake.webhooks.shared_secret import SharedSecret
 from bounceparse.intake.webhooks.told import Happened, Hint, Told
-from bounceparse.intake.webhooks.verify import check_secret, keep_recent, read_time
+from bounceparse.intake.webhooks.verify import check_secret, read_time
 
-AGE: Final = 2 * 86_400  # seconds; Event Grid tries again for a day
 _REPORT: Final = "Microsoft.Communication.EmailDeliveryReportReceived"
 _VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 _STATES: Final[dict[str, tuple[Happened, Hint]]] = {
@@ -28,17 +28,15 @@ _STATES: Final[dict[str, tuple[Happened, Hint]]] = {
 }
 
 
-class Azure:
+class Azure(SharedSecret):
     """Believes requests that bring the secret, of topics that are named, where any are."""
 
     name = "azure"
+    age = 2 * 86_400  # seconds; Event Grid tries again for a day
 
-    def __init__(self, secret: str, topics: Collection[str] = (), *, age: int = AGE) -> None:
+    def __init__(self, secret: str, topics: Collection[str] = (), *, age: int | None = None) -> None:
         """`topics` are resource ids as Event Grid writes them into each event, in any case of letters; without them every topic is allowed."""
-        if not secret:
-            raise ValueError("no secret")
-        self.age = age
-        self._secret = secret
+        super().__init__(secret, age=age)
         self._topics = frozenset(topic.lower() for topic in topics)
 
     def read(self, request: Request, now: datetime) -> Batch:
@@ -52,29 +50,27 @@ class Azure:
                 return Batch(
                     answer={"validationResponse": event.inner("data").text("validationCode")[:128]}, remark="Event Grid asked for validation"
                 )
-        told = [one for event in events if event.text("eventType") == _REPORT and (one := _tell(event)) is not None]
-        return Batch(keep_recent(told, now, self.age), ignored=len(events) - len(told))
+        return self.sort(events, now)
 
-
-def _tell(event: Fields) -> Told | None:
-    data = event.inner("data")
-    state = data.text("status")
-    found = _STATES.get(state.lower())
-    if found is None:
-        return None
-    happened, hint = found
-    details = data.inner("deliveryStatusDetails")
-    return Told(
-        event.text("id"),
-        read_time(data.text("deliveryAttemptTimeStamp", "deliveryAttemptTimestamp") or event.text("eventTime")),
-        data.text("recipient"),
-        happened,
-        reply="" if hint.firm else details.text("statusMessage"),
-        field="deliveryStatusDetails.statusMessage",
-        label=state,
-        hint=hint,
-        remote_mta=details.text("recipientMailServerHostName"),
-        message=data.text("messageId"),
-        message_id=data.text("internetMessageId"),
-        sender=data.text("sender"),
-    )
+    def tell(self, event: Fields) -> Told | None:
+        data = event.inner("data")
+        state = data.text("status")
+        found = _STATES.get(state.lower())
+        if found is None or event.text("eventType") != _REPORT:
+            return None
+        happened, hint = found
+        details = data.inner("deliveryStatusDetails")
+        return Told(
+            event.text("id"),
+            read_time(data.text("deliveryAttemptTimeStamp", "deliveryAttemptTimestamp") or event.text("eventTime")),
+            data.text("recipient"),
+            happened,
+            reply="" if hint.firm else details.text("statusMessage"),
+            field="deliveryStatusDetails.statusMessage",
+            label=state,
+            hint=hint,
+            remote_mta=details.text("recipientMailServerHostName"),
+            message=data.text("messageId"),
+            message_id=data.text("internetMessageId"),
+            sender=data.text("sender"),
+        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from bounceparse.intake.webhooks.request import Batch, Fields, Request, read_objects
+from bounceparse.intake.webhooks.request import Fields
+from bounceparse.intake.webhooks.shared_secret import SharedSecret
 from bounceparse.intake.webhooks.told import Happened, Hint, Told
-from bounceparse.intake.webhooks.verify import check_secret, keep_recent, read_time
+from bounceparse.intake.webhooks.verify import read_time
 
-AGE: Final = 3 * 86_400  # seconds
 _HAPPENED: Final[dict[str, tuple[Happened, Hint, bool]]] = {
     "hard_bounce": ("failed", Hint(), False),
     "soft_bounce": ("failed", Hint(), True),
@@ -25,44 +24,30 @@ _HAPPENED: Final[dict[str, tuple[Happened, Hint, bool]]] = {
 }
 
 
-class Brevo:
+class Brevo(SharedSecret):
     """Believes requests that bring the secret."""
 
     name = "brevo"
 
-    def __init__(self, secret: str, *, age: int = AGE) -> None:
-        if not secret:
-            raise ValueError("no secret")
-        self.age = age
-        self._secret = secret
-
-    def read(self, request: Request, now: datetime) -> Batch:
-        """Return the events of one request: one of them, or a list."""
-        check_secret(request, self._secret)
-        events = read_objects(request.body)
-        told = [one for one in map(_tell, events) if one is not None]
-        return Batch(keep_recent(told, now, self.age), ignored=len(events) - len(told))
-
-
-def _tell(event: Fields) -> Told | None:
-    kind = event.text("event").replace("hardBounce", "hard_bounce").replace("softBounce", "soft_bounce")
-    found = _HAPPENED.get(kind)
-    if found is None:
-        return None
-    happened, hint, soft = found
-    at = event.text("ts_epoch", "ts_event", "ts")
-    message_id = event.text("message-id")
-    return Told(
-        f"{message_id}/{kind}/{at}",
-        read_time(at),
-        event.text("email"),
-        happened,
-        reply="" if hint.firm else event.text("reason"),
-        field="reason",
-        label=kind,
-        hint=hint,
-        soft=soft,
-        message_id=message_id,
-        sender=event.text("sender_email"),
-        subject=event.text("subject"),
-    )
+    def tell(self, event: Fields) -> Told | None:
+        kind = event.text("event").replace("hardBounce", "hard_bounce").replace("softBounce", "soft_bounce")
+        found = _HAPPENED.get(kind)
+        if found is None:
+            return None
+        happened, hint, soft = found
+        at = event.text("ts_epoch", "ts_event", "ts")
+        message_id = event.text("message-id")
+        return Told(
+            f"{message_id}/{kind}/{at}",
+            read_time(at),
+            event.text("email"),
+            happened,
+            reply="" if hint.firm else event.text("reason"),
+            field="reason",
+            label=kind,
+            hint=hint,
+            soft=soft,
+            message_id=message_id,
+            sender=event.text("sender_email"),
+            subject=event.text("subject"),
+        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from bounceparse.intake.webhooks.request import Batch, Fields, Request, read_objects
+from bounceparse.intake.webhooks.request import Fields
+from bounceparse.intake.webhooks.shared_secret import SharedSecret
 from bounceparse.intake.webhooks.told import Happened, Hint, Told
-from bounceparse.intake.webhooks.verify import check_secret, keep_recent, read_time
+from bounceparse.intake.webhooks.verify import read_time
 
-AGE: Final = 3 * 86_400  # seconds; Mailjet tries again for a day
 _ERRORS: Final = {
     "user unknown": Hint("user_unknown"),
     "mailbox inactive": Hint("mailbox_disabled"),
@@ -35,40 +34,29 @@ _ERRORS: Final = {
 _HAPPENED: Final[dict[str, Happened]] = {"bounce": "failed", "blocked": "failed", "sent": "delivered", "spam": "complaint", "unsub": "unsubscribe"}
 
 
-class Mailjet:
+class Mailjet(SharedSecret):
     """Believes requests that bring the secret."""
 
     name = "mailjet"
 
-    def __init__(self, secret: str, *, age: int = AGE) -> None:
-        if not secret:
-            raise ValueError("no secret")
-        self.age = age
-        self._secret = secret
-
-    def read(self, request: Request, now: datetime) -> Batch:
-        """Return the events of one request: one of them, or a list."""
-        check_secret(request, self._secret)
-        events = read_objects(request.body)
-        told = [_tell(event, happened) for event in events if (happened := _HAPPENED.get(event.text("event"))) is not None]
-        return Batch(keep_recent(told, now, self.age), ignored=len(events) - len(told))
-
-
-def _tell(event: Fields, happened: Happened) -> Told:
-    label = event.text("error") or event.text("event")
-    hint = _ERRORS.get(label.lower(), Hint())
-    message = event.text("Message_GUID", "MessageID")
-    said = event.text("comment") or event.text("smtp_reply")
-    return Told(
-        f"{message}/{event.text('event')}/{event.text('time')}",
-        read_time(event.text("time")),
-        event.text("email"),
-        happened,
-        reply="" if hint.firm else said,
-        field="comment" if event.text("comment") else "smtp_reply",
-        label=label,
-        hint=hint,
-        soft=happened == "failed" and not hint.firm and not event.switch("hard_bounce"),
-        message=message,
-        list_id=event.text("mj_list_id") if happened == "unsubscribe" else "",
-    )
+    def tell(self, event: Fields) -> Told | None:
+        happened = _HAPPENED.get(event.text("event"))
+        if happened is None:
+            return None
+        label = event.text("error") or event.text("event")
+        hint = _ERRORS.get(label.lower(), Hint())
+        message = event.text("Message_GUID", "MessageID")
+        said = event.text("comment") or event.text("smtp_reply")
+        return Told(
+            f"{message}/{event.text('event')}/{event.text('time')}",
+            read_time(event.text("time")),
+            event.text("email"),
+            happened,
+            reply="" if hint.firm else said,
+            field="comment" if event.text("comment") else "smtp_reply",
+            label=label,
+            hint=hint,
+            soft=happened == "failed" and not hint.firm and not event.switch("hard_bounce"),
+            message=message,
+            list_id=event.text("mj_list_id") if happened == "unsubscribe" else "",
+        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from bounceparse.intake.webhooks.request import Batch, Fields, Request, read_objects
+from bounceparse.intake.webhooks.request import Fields
+from bounceparse.intake.webhooks.shared_secret import SharedSecret
 from bounceparse.intake.webhooks.told import Happened, Hint, Told
-from bounceparse.intake.webhooks.verify import check_secret, keep_recent, read_time
+from bounceparse.intake.webhooks.verify import read_time
 
-AGE: Final = 3 * 86_400  # seconds
 _TYPES: Final[dict[str, tuple[Happened, Hint]]] = {
     "1": ("failed", Hint("user_unknown")),
     "2": ("failed", Hint("system_error")),
@@ -36,51 +35,37 @@ _TYPES: Final[dict[str, tuple[Happened, Hint]]] = {
 _SOFT: Final = frozenset({"2", "256", "2048", "4096"})
 
 
-class Postmark:
+class Postmark(SharedSecret):
     """Believes requests that bring the secret."""
 
     name = "postmark"
 
-    def __init__(self, secret: str, *, age: int = AGE) -> None:
-        if not secret:
-            raise ValueError("no secret")
-        self.age = age
-        self._secret = secret
-
-    def read(self, request: Request, now: datetime) -> Batch:
-        """Return the event of one request."""
-        check_secret(request, self._secret)
-        events = read_objects(request.body)
-        told = [one for one in map(_tell, events) if one is not None]
-        return Batch(keep_recent(told, now, self.age), ignored=len(events) - len(told))
-
-
-def _tell(event: Fields) -> Told | None:
-    record = event.text("RecordType")
-    code, hint, happened = "", Hint(), "failed"
-    if record in ("Bounce", "SpamComplaint"):
-        code = event.text("TypeCode")
-        happened, hint = _TYPES.get(code, ("complaint" if record == "SpamComplaint" else "failed", Hint()))
-    elif record == "Delivery":
-        happened = "delivered"
-    elif record == "SubscriptionChange" and event.switch("SuppressSending") and event.text("SuppressionReason") == "ManualSuppression":
-        happened = "unsubscribe"
-    else:
-        return None
-    at = event.text("BouncedAt", "DeliveredAt", "ChangedAt")
-    message = event.text("MessageID")
-    return Told(
-        event.text("ID") or f"{message}/{record}/{at}",
-        read_time(at),
-        event.text("Email", "Recipient"),
-        happened,  # type: ignore[arg-type]
-        reply="" if hint.firm else event.text("Details", "Description"),
-        field="Details",
-        label=event.text("Type", "SuppressionReason") or record,
-        hint=hint,
-        soft=code in _SOFT,
-        message=message,
-        sender=event.text("From"),
-        subject=event.text("Subject"),
-        list_id=event.text("MessageStream") if happened == "unsubscribe" else "",
-    )
+    def tell(self, event: Fields) -> Told | None:
+        record = event.text("RecordType")
+        code, hint, happened = "", Hint(), "failed"
+        if record in ("Bounce", "SpamComplaint"):
+            code = event.text("TypeCode")
+            happened, hint = _TYPES.get(code, ("complaint" if record == "SpamComplaint" else "failed", Hint()))
+        elif record == "Delivery":
+            happened = "delivered"
+        elif record == "SubscriptionChange" and event.switch("SuppressSending") and event.text("SuppressionReason") == "ManualSuppression":
+            happened = "unsubscribe"
+        else:
+            return None
+        at = event.text("BouncedAt", "DeliveredAt", "ChangedAt")
+        message = event.text("MessageID")
+        return Told(
+            event.text("ID") or f"{message}/{record}/{at}",
+            read_time(at),
+            event.text("Email", "Recipient"),
+            happened,  # type: ignore[arg-type]
+            reply="" if hint.firm else event.text("Details", "Description"),
+            field="Details",
+            label=event.text("Type", "SuppressionReason") or record,
+            hint=hint,
+            soft=code in _SOFT,
+            message=message,
+            sender=event.text("From"),
+            subject=event.text("Subject"),
+            list_id=event.text("MessageStream") if happened == "unsubscribe" else "",
+        )
