@@ -153,6 +153,9 @@ _MEANS: Final = {
     503: "Too much to do, or the ledger cannot be used; come again.",
 }
 
+_EVENTS: Final = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}
+_ANY_TYPE: Final = "JSON, whatever its Content-Type is; Amazon SNS says text/plain."
+
 
 def describe(routes: Sequence[Way], *, tokens: bool) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
@@ -221,7 +224,7 @@ def _operation(way: Way, schema_of: dict[Any, Any], query: dict[str, Any], token
     if way.body is MAIL:
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MAIL}}
     elif way.body is Any:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": {}}, "text/plain": {"schema": {"type": "string"}}}}
+        operation["requestBody"] = {"required": True, "description": _ANY_TYPE, "content": {JSON: {"schema": _EVENTS}}}
     elif way.body is not None:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[way.body]}}}
     if tokens and way.scope:
