@@ -35,6 +35,7 @@ _PATIENT: Final = f"PRAGMA busy_timeout={PATIENCE * 1000}"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:space, bucket) FROM unnest(CAST(:buckets AS int[])) AS bucket")
 _AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
 
+_creating: Final = threading.Lock()
 _inherited: Final[list[Engine]] = []
 """Pools of the process that this one was forked from: their connections are neither used nor closed here."""
 
@@ -246,9 +247,13 @@ def read_url(url: str) -> URL:
 
 
 def _create(path: Path) -> None:
-    """Make sure that the file is there, for its owner alone, since it holds addresses; its log files inherit that."""
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    """Make sure that the file is there, for its owner alone, since it holds addresses; its log files inherit that.
+
+    One thread at a time: to close a file takes away all locks that a process holds on it, also those of another thread that opened it meanwhile.
+    """
+    with _creating:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _lock(connection: Connection, persons: Collection[str]) -> None:

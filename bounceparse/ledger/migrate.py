@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ HEAD: Final = "0001"
 
 VERSIONS: Final = "bounce_version"
 FOLDER: Final = Path(__file__).parent / "migrations"
+_alone: Final = threading.Lock()
+"""Held while Alembic runs, which keeps what it runs in global names: two threads with a ledger each would take them from one another."""
 
 
 def read_version(database: Database) -> str:
@@ -53,7 +56,8 @@ def upgrade(database: Database) -> str:
             raise SetUpError(f"{database.name} was made by a newer bounceparse ({before}; this one knows {HEAD})")
         if before != HEAD:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            with _alone:
+                command.upgrade(config, "head")
         return before
 
     return database.write(work)

@@ -262,6 +262,48 @@ def test_many_begin_with_a_ledger_that_is_not_there_yet(tmp_path: Path) -> None:
         assert len(list(Ledger(url).suppressions())) == 6
 
 
+def test_threads_begin_with_ledgers_of_their_own(tmp_path: Path, policy: Policy) -> None:
+    troubles: list[BaseException] = []
+    barrier = threading.Barrier(6)
+
+    def begin(number: int) -> None:
+        barrier.wait()
+        try:
+            Ledger(str(tmp_path / f"{number}.db"), durable=False).record(report(ANN), policy)
+        except BaseException as error:  # noqa: BLE001
+            troubles.append(error)
+
+    threads = [threading.Thread(target=begin, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert troubles == []
+
+
+def test_no_thread_opens_a_file_that_another_is_making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its locks would go when the maker closes it (SQLite, How To Corrupt An SQLite Database File, 2.2)."""
+    made, opened = threading.Event(), threading.Event()
+    close, early = os.close, []
+
+    def closing(number: int) -> None:
+        made.set()
+        early.append(opened.wait(0.3))
+        close(number)
+
+    def follow() -> None:
+        made.wait()
+        Ledger(str(tmp_path / "b.db")).upgrade()
+        opened.set()
+
+    other = threading.Thread(target=follow)
+    other.start()
+    monkeypatch.setattr(os, "close", closing)
+    Ledger(str(tmp_path / "b.db")).check(ANN)
+    other.join()
+    assert early[0] is False and opened.is_set()
+
+
 def test_when_the_power_fails_in_the_middle_nothing_is_half_there(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the disk holds in the middle of a transaction: everything that was recorded before, and nothing of what is being recorded."""
     from bounceparse.ledger import holding
