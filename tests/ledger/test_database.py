@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -260,6 +261,16 @@ def test_many_begin_with_a_ledger_that_is_not_there_yet(tmp_path: Path) -> None:
             child.join()
         assert [child.exitcode for child in children] == [0] * 6
         assert len(list(Ledger(url).suppressions())) == 6
+
+
+def test_a_file_that_somebody_writes_is_waited_for_before_it_gets_its_log(tmp_path: Path) -> None:
+    """SQLite itself does not wait when a file is to have a write-ahead log."""
+    writer = sqlite3.connect(tmp_path / "b.db", check_same_thread=False)
+    writer.executescript("CREATE TABLE other (x); BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, writer.close)
+    timer.start()
+    Ledger(str(tmp_path / "b.db")).upgrade()
+    timer.join()
 
 
 def test_threads_begin_with_ledgers_of_their_own(tmp_path: Path, policy: Policy) -> None:
