@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from bounceparse import limits
 from bounceparse.intake.account import Account
-from bounceparse.intake.line import Line, LoginError, ServerError
+from bounceparse.intake.line import Line, Refused, ServerError, login_error
 
 CHUNK: Final = 200  # mails whose sizes are asked for at once
 COMMAND: Final = 300.0  # seconds for one command
@@ -28,6 +28,7 @@ FLAGS: Final = {"seen": "\\Seen", "flagged": "\\Flagged", "answered": "\\Answere
 _LITERAL: Final = re.compile(rb"\{(\d{1,12})\}$")
 _VALIDITY: Final = re.compile(rb"\[UIDVALIDITY (\d{1,20})\]", re.I)
 _SIZE: Final = re.compile(rb"^\* \d+ FETCH \(.*?\bRFC822\.SIZE (\d{1,20})\b", re.I)
+_NUMBER: Final = re.compile(rb"\* (\d{1,20}) (EXISTS|EXPUNGE)\b", re.I)
 _UID: Final = re.compile(rb"\bUID (\d{1,20})\b", re.I)
 _BODY: Final = re.compile(rb"\bBODY\[\](?:<0>)? $", re.I)
 _QUOTED: Final = re.compile(rb"\bBODY\[\](?:<0>)? \"((?:[^\"\\]|\\.)*)\"", re.I)
@@ -55,6 +56,7 @@ class Imap:
     def __init__(self, account: Account, secret: str, token: bool, *, readonly: bool = False) -> None:
         self.account = account
         self._count = 0
+        self._mails = self._searched = 0  # how many there are, as far as was said, and how many of them were there when we last searched
         context = ssl.create_default_context(cafile=account.ca_file or None) if account.encrypted else None
         self._line = Line(account.host, account.port, context if account.scheme == "imaps" else None)
         try:
@@ -83,6 +85,7 @@ class Imap:
 
     def news(self, last: int) -> Iterator[Letter]:
         """Yield the mails after a UID, in their order."""
+        self._searched = self._mails
         said = self._command(f"UID SEARCH UID {last + 1}:*", "cannot search")
         words = [word for text, _ in said if text.upper().startswith(b"* SEARCH") for word in text.split()[2:]]
         uids = sorted({int(word) for word in words if word.isdigit() and int(word) > last})
@@ -125,15 +128,20 @@ class Imap:
             self._command(f"UID EXPUNGE {letter.id}", "cannot take a mail away")
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the server tells of something new, or some seconds; return whether the server can tell."""
+        """Wait until the server tells of something new, or some seconds; return whether the server can tell.
+
+        It tells once: what came while we were busy was told among the answers to other commands, and is not waited for.
+        """
         if "IDLE" not in self._can:
             return False
         self._line.within(COMMAND)
         tag = self._send("IDLE")
-        if not self._line.line().startswith(b"+"):
-            return False
+        while not (said := self._response().text).startswith(b"+"):
+            if said.startswith(tag + b" "):
+                return False
         try:
-            self._line.waits(min(seconds, IDLE))
+            if self._mails <= self._searched:
+                self._line.waits(min(seconds, IDLE))
         finally:
             self._line.within(COMMAND)
             self._line.send(b"DONE\r\n")
@@ -178,8 +186,8 @@ class Imap:
                 raise ServerError(f"{self.account.host} offers no way to log in that is known here")
             else:
                 self._command(f"LOGIN {_quoted(user)} {_quoted(secret)}", "")
-        except Refused:
-            raise LoginError(f"{self.account.host} does not let {user} in") from None
+        except Refused as error:
+            raise login_error(self.account.host, user, error) from None
 
     def _make_folder(self) -> None:
         target = _folder(self.account.move_to)
@@ -236,14 +244,15 @@ class Imap:
             if len(text) > RESPONSE:
                 raise ServerError(f"{self.account.host} says a response that does not end")
         text += line
+        number = _NUMBER.match(text)
+        if number is not None and number[2].upper() == b"EXISTS":
+            self._mails = int(number[1])
+        elif number is not None:
+            self._mails, self._searched = self._mails - 1, self._searched - 1
         quoted = _QUOTED.search(text)
         if mail is None and quoted is not None:
             mail = re.sub(rb"\\(.)", rb"\1", quoted[1])
         return Said(text, mail)
-
-
-class Refused(ServerError):
-    """The server says no."""
 
 
 def _quoted(text: str) -> str:

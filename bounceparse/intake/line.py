@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import ssl
@@ -12,6 +13,8 @@ LINE: Final = 65_536  # bytes of one line of a server
 SILENCE: Final = 60.0  # seconds without a byte
 BLOCK: Final = 65_536
 
+_LATER: Final = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|IN-USE|LOGIN-DELAY|SYS/TEMP)\b", re.I)  # RFC 5530, 2449 and 3206
+
 
 class ServerError(Exception):
     """A server that cannot be reached, went away, or does not do as its protocol says."""
@@ -19,6 +22,17 @@ class ServerError(Exception):
 
 class LoginError(ServerError):
     """A server that does not let this user in."""
+
+
+class Refused(ServerError):
+    """The server says no."""
+
+
+def login_error(host: str, user: str, refused: Refused) -> ServerError:
+    """Return what it means that a server refuses a login: this user may not come in, or nobody may for now."""
+    if _LATER.search(str(refused)) is not None:
+        return ServerError(f"{host} lets nobody in for now")
+    return LoginError(f"{host} does not let {user} in")
 
 
 class Line:

@@ -13,7 +13,7 @@ from typing import Final
 from bounceparse import limits
 from bounceparse.intake.account import Account
 from bounceparse.intake.imap import Letter
-from bounceparse.intake.line import Line, LoginError, ServerError
+from bounceparse.intake.line import Line, Refused, ServerError, login_error
 
 COMMAND: Final = 300.0  # seconds for one command
 MAILS: Final = 1_000_000  # of one mailbox
@@ -41,8 +41,8 @@ class Pop3:
                 else:
                     self._ask(f"USER {account.user}", "")
                     self._ask(f"PASS {secret}", "")
-            except ServerError as error:
-                raise LoginError(f"{account.host} does not let {account.user} in") from error
+            except Refused as error:
+                raise login_error(account.host, account.user, error) from None
             self._numbers = {id_: number for number, id_ in self._listing("UIDL")}
             self._sizes = dict(self._listing("LIST"))
         except BaseException:
@@ -98,7 +98,8 @@ class Pop3:
     def _answer(self, trouble: str = "no POP3 server") -> bytes:
         line = self._line.line()
         if line[:3].upper() != b"+OK":
-            raise ServerError(f"{self.account.host}: {trouble or 'no'}: {line[:200].decode('utf-8', 'replace')}")
+            told = line[:200].decode("utf-8", "replace")
+            raise ServerError(f"{self.account.host}: {trouble}: {told}") if trouble else Refused(told)
         return line
 
     def _listing(self, command: str) -> list[tuple[str, str]]:

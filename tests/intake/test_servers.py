@@ -199,6 +199,57 @@ def test_a_token_is_shown_to_the_server() -> None:
     assert shown == [b"user=ann\1auth=Bearer t0ken\1\1"]
 
 
+@pytest.mark.parametrize(
+    ("imap", "pop3_", "kind"),
+    [
+        (b"TAG NO [AUTHENTICATIONFAILED] no\r\n", b"-ERR [AUTH] no\r\n", LoginError),
+        (b"TAG NO no\r\n", b"-ERR no\r\n", LoginError),
+        (b"TAG NO [UNAVAILABLE] come again\r\n", b"-ERR [SYS/TEMP] come again\r\n", ServerError),
+        (b"TAG NO [INUSE] come again\r\n", b"-ERR [IN-USE] come again\r\n", ServerError),
+        (b"* BYE stopping\r\n", b"", ServerError),
+    ],
+    ids=["wrong", "no", "not now", "busy", "lost"],
+)
+def test_a_login_that_fails_for_now_is_no_wrong_password(imap: bytes, pop3_: bytes, kind: type[ServerError]) -> None:
+    def hang_up(near: socket.socket) -> None:
+        near.sendall(b"+OK hello\r\n")
+        near.recv(1_000)
+
+    with server(scripted(USUAL | {b"AUTHENTICATE": imap})) as port, pytest.raises(ServerError) as told:
+        Imap(account(port), "secret", False)
+    assert type(told.value) is kind
+    with server(pop3(b"", {b"PASS": pop3_}) if pop3_ else hang_up) as port, pytest.raises(ServerError) as told:
+        Pop3(account(port, "pop3"), "secret", False)
+    assert type(told.value) is kind and "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("searched", "idle", "waits"),
+    [
+        (b"", b"", True),
+        (b"* 1 EXISTS\r\n", b"", True),
+        (b"* 1 EXPUNGE\r\n", b"* 0 EXISTS\r\n", True),
+        (b"* 2 EXISTS\r\n", b"", False),
+        (b"* 1 EXPUNGE\r\n", b"* 1 EXISTS\r\n", False),
+    ],
+    ids=["nothing", "nothing new", "one that went", "new after the search", "new at the last moment"],
+)
+def test_mail_that_came_meanwhile_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, searched: bytes, idle: bytes, waits: bool) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(line.Line, "waits", lambda self, seconds: waited.append(seconds))
+    answers = USUAL | {
+        b"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN IDLE\r\nTAG OK done\r\n",
+        b"UID SEARCH": b"* SEARCH 1\r\n" + searched + b"TAG OK done\r\n",
+        b"IDLE": idle + b"+ idling\r\nTAG OK done\r\n",
+        b"": b"",  # after DONE
+    }
+    with server(scripted(answers)) as port:
+        box = Imap(account(port), "secret", False)
+        assert [*box.news(0)] == []
+        assert box.wait(5)
+    assert bool(waited) is waits
+
+
 def test_nothing_is_said_in_plain_to_another_machine() -> None:
     assert not read_account("imap://ann@127.0.0.1").encrypted
     assert read_account("imap://ann@mail.example.org").encrypted
