@@ -15,6 +15,7 @@ import pytest
 from bounceparse.batch import workers
 from tests.cli.conftest import Real, Run
 from tests.cli.test_process import PROGRAM, big_mailbox, in_terminal
+from tests.waiting import wait_for
 
 if sys.platform == "win32":
     pytest.skip("needs POSIX", allow_module_level=True)
@@ -126,7 +127,7 @@ def test_an_interrupted_output_is_kept_beside(here: Path) -> None:
     big = big_mailbox(here, 4000)
     Path("out").write_bytes(b"before")
     process = subprocess.Popen([*PROGRAM, "parse", "-o", "out", str(big)], stderr=subprocess.DEVNULL)
-    time.sleep(1.5)
+    wait_for(lambda: any(path.stat().st_size for path in here.glob(".out.*.part")))
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     assert Path("out").read_bytes() == b"before"

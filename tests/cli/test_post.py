@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from bounceparse.ledger import Ledger
 from tests.integrations.test_post import UNKNOWN, Receiver, record
+from tests.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "bounceparse", "post"]
 
@@ -50,9 +50,7 @@ def test_each_receiver_is_told_everything(place: Path) -> None:
 def test_it_follows_until_it_is_told_to_stop(place: Path) -> None:
     receiver = Receiver()
     process = subprocess.Popen([*COMMAND, receiver.url, "--ledger", "bounces.db", "--follow"], cwd=place, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
-    while not receiver.got and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_for(lambda: receiver.got)
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=30)[1]
     receiver.server.shutdown()

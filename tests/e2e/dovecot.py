@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.postfix import free_ports, wait_for
+from tests.waiting import free_ports, wait_for
 
 PATH = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin"}
 _PROGRAM = shutil.which("dovecot", path=PATH["PATH"])
@@ -100,15 +100,17 @@ class Dovecot:
     def put(self, user: str, mails: list[bytes], flags: str | None = None) -> None:
         """Put mail into the INBOX of a user, new or with flags of Maildir ("S": seen)."""
         box = self.place / "home" / user
-        for folder in ("new", "cur", "tmp"):
-            (box / folder).mkdir(parents=True, exist_ok=True)
+        for folder in (box, box / "new", box / "cur", box / "tmp"):
+            if not folder.exists():
+                folder.mkdir()
+                shutil.chown(folder, "nobody", "nogroup")
         for mail in mails:
             self._number += 1
             name = f"{1_800_000_000 + self._number}.M{self._number}P1.test"
             path = box / ("new" if flags is None else "cur") / (name if flags is None else f"{name}:2,{flags}")
             (box / "tmp" / name).write_bytes(mail)
-            (box / "tmp" / name).rename(path)
-        subprocess.run(["chown", "-R", "nobody:nogroup", str(box)], check=True)
+            shutil.chown(box / "tmp" / name, "nobody", "nogroup")
+            (box / "tmp" / name).rename(path)  # from here on it is the server's, which may move it at any time
 
     def mails(self, user: str, folder: str = "INBOX") -> list[tuple[str, bytes]]:
         """Return the flags and bytes of all mails, in their order, as another program sees them."""

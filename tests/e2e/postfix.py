@@ -10,10 +10,11 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.waiting import free_ports, wait_for
 
 MISSING = (
     "needs root, to run a Postfix of its own"
@@ -185,22 +186,3 @@ def _answers(port: int) -> bool:
             return near.recv(3) == b"220"
     except OSError:
         return False
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-def wait_for(what: Callable[[], object], seconds: float, say: Callable[[], str]) -> None:
-    """Return when something is so; fail after some seconds, and say why."""
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, say()
-        time.sleep(0.1)

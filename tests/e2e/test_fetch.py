@@ -16,8 +16,8 @@ import pytest
 from bounceparse.ledger import Ledger
 from tests.e2e import dovecot
 from tests.e2e.dovecot import Dovecot
-from tests.e2e.postfix import wait_for
 from tests.pipeline.mails import ORDINARY, bounce
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(bool(dovecot.MISSING), reason=dovecot.MISSING)
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from bounceparse.ledger import Ledger
 from tests.integrations.test_post import Receiver
+from tests.waiting import free_ports, wait_for
 from tests.webhooks.signing import mailgun
 from tests.webhooks.test_services import mailgun_event
 
@@ -37,27 +37,22 @@ secret_file = "mailgun.key"
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 class Program:
     """A running `bounceparse serve`."""
 
     def __init__(self, place: Path, *arguments: str) -> None:
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         where = ["--http", f"127.0.0.1:{self.port}", "--ledger", str(place / "bounces.db")]
         command = [sys.executable, "-m", "bounceparse", "serve", *where, *arguments]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                self("GET", "/healthz")
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(self.process.communicate()[1])
+        wait_for(lambda: self._answers() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.communicate()[1]
+
+    def _answers(self) -> bool:
+        try:
+            return self("GET", "/healthz")[0] == 200
+        except OSError:
+            return False
 
     def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -117,9 +112,7 @@ def test_what_a_webhook_brings_is_posted_on(place: Path) -> None:
     now = datetime.now(UTC)
     request = mailgun(mailgun_event(timestamp=now.timestamp()), at=now, secret=KEY)
     assert running("POST", "/v1/webhooks/mailgun", request.body)[0] == 200
-    end = time.monotonic() + 30
-    while not receiver.got and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_for(lambda: receiver.got)
     code, said = running.stop()
     receiver.server.shutdown()
     assert code == 0 and "stopped" in said
@@ -127,7 +120,7 @@ def test_what_a_webhook_brings_is_posted_on(place: Path) -> None:
 
 
 def test_settings_come_from_the_configuration_file(place: Path) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     config = place / "config.toml"
     config.write_text(f'http = "127.0.0.1:{port}"\naccess = "access.toml"\nledger = "bounces.db"\n')
     command = [sys.executable, "-m", "bounceparse", "-c", str(config), "serve"]

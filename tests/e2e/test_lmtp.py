@@ -17,6 +17,7 @@ import pytest
 
 from bounceparse.ledger import Ledger
 from tests.pipeline.mails import bounce
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 
@@ -32,10 +33,9 @@ def serving(place: Path, *extra: str) -> Iterator[subprocess.Popen[bytes]]:
         before = (place / "log").stat().st_size
         process = subprocess.Popen(command, cwd=place, stderr=log)
         try:
-            until = time.monotonic() + 30
-            while b" listening " not in (place / "log").read_bytes()[before:]:
-                assert process.poll() is None and time.monotonic() < until, (place / "log").read_text()
-                time.sleep(0.05)
+            log = (place / "log").read_text
+            wait_for(lambda: process.poll() is not None or " listening " in log()[before:], 30, log)
+            assert process.poll() is None, log()
             yield process
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

@@ -20,6 +20,7 @@ from bounceparse.engine import parse
 from bounceparse.integrations.post import Post, UnreachableError
 from bounceparse.ledger import Ledger
 from bounceparse.policy import Policy
+from tests.waiting import wait_for
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "bounces"
 UNKNOWN, DELAY, DMARC = "postfix/01-user-unknown", "postfix/02-mailbox-full-delayed", "office365/06-spoof-dmarc-reject"
@@ -164,16 +165,13 @@ def test_an_event_that_was_written_late_is_told_as_well(ledger: Ledger, receiver
 
 def test_following_waits_for_the_receiver_and_stops_when_it_is_told_to(ledger: Ledger, receiver: Receiver, tmp_path: Path) -> None:
     following = post(ledger, receiver, tmp_path)
-    thread = threading.Thread(target=following.follow, args=(0.05,))
+    thread = threading.Thread(target=following.follow, args=(0.05,), daemon=True)
     thread.start()
     receiver.statuses = [500] * 8
     record(ledger, UNKNOWN)
-    end = time.monotonic() + 20
-    while len(receiver.got) < 9 and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: len(receiver.got) >= 9)
     record(ledger, DMARC)
-    while len(receiver.got) < 10 and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: len(receiver.got) >= 10)
     following.stop()
     thread.join(10)
     assert not thread.is_alive() and len(receiver.got) == 10
@@ -185,16 +183,13 @@ def test_following_waits_for_a_ledger_that_cannot_be_used(receiver: Receiver, tm
     path.write_bytes(b"this is no database" * 100)
     said: list[str] = []
     following = Post(Ledger(str(path)), receiver.url, tmp_path / "post.json", log=said.append)
-    thread = threading.Thread(target=following.follow, args=(0.05,))
+    thread = threading.Thread(target=following.follow, args=(0.05,), daemon=True)
     thread.start()
-    end = time.monotonic() + 20
-    while not said and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: said)
     path.unlink()
     with Ledger(str(path)) as ledger:
         record(ledger, UNKNOWN)
-    while not receiver.got and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: receiver.got)
     following.stop()
     thread.join(10)
     assert said and len(receiver.got) == 1 and not thread.is_alive()
