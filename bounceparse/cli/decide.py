@@ -19,7 +19,7 @@ from bounceparse.cli.progress import Progress
 from bounceparse.cli.reading import Ending, check_paths
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
-from bounceparse.cli.storing import open_policy
+from bounceparse.cli.storing import open_policy, policy_option
 from bounceparse.intake import Failure
 from bounceparse.model import Report
 from bounceparse.output.csv import Csv
@@ -46,14 +46,7 @@ ALERTS: Final = 5  # kinds of trouble that are named at the end
 @click.argument("paths", nargs=-1, type=FILE, metavar="[PATH…|-]")
 @click.option("--apply", is_flag=True, help="Record it all in the ledger, and suppress.")
 @ledger_option
-@click.option(
-    "--policy",
-    metavar="NAME|FILE",
-    envvar="BOUNCEPARSE_POLICY",
-    default="default",
-    help="How many strikes end in suppression: a preset or a file.",
-    show_default=True,
-)
+@policy_option
 @click.option("--list", "list_", default="", metavar="NAME", help="The list whose mail came back, where the mail does not say.")
 @click.option("--sender", default="", metavar="ADDRESS", help="The sender of that mail, where the mail does not say.")
 @click.option(

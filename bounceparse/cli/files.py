@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -42,29 +42,16 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
         with file:
             yield file
         return
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    beside = os.path.join(folder, f".{name}.{os.getpid()}{PART}")  # noqa: PTH118
-    try:
-        file = open(beside, "wb", buffering=0)  # noqa: PTH123, SIM115
-    except OSError as error:
-        raise cannot_create(path, error) from None
-    kept = ""
-    try:
+    with _beside(path, os.unlink) as beside:
+        try:
+            file = open(beside, "wb", buffering=0)  # noqa: PTH123, SIM115
+        except OSError as error:
+            raise cannot_create(path, error) from None
         with file:
             with contextlib.suppress(OSError):
-                shutil.copymode(target, beside)
+                shutil.copymode(path, beside)
             yield file
             os.fsync(file.fileno())
-        put(beside, target)
-        beside = ""
-    except KeyboardInterrupt:
-        kept = target + PART
-        raise
-    finally:
-        if beside:
-            with contextlib.suppress(OSError):
-                os.replace(beside, kept) if kept else os.unlink(beside)  # noqa: PTH105, PTH108
 
 
 @contextmanager
@@ -73,26 +60,28 @@ def whole_folder(path: str) -> Iterator[str]:
 
     After Ctrl-C what was written is kept as `path`.part; after any other error it is removed.
     """
+    check_free(path)
+    with _beside(path, shutil.rmtree) as beside:
+        try:
+            os.mkdir(beside)  # noqa: PTH102
+        except OSError as error:
+            raise cannot_create(path, error) from None
+        yield beside
+
+
+@contextmanager
+def _beside(path: str, remove: Callable[[str], object]) -> Iterator[str]:
+    """Give the name of what takes the place of `path`, or is kept or removed, as `whole_file` says."""
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     beside = os.path.join(folder, f".{name}.{os.getpid()}{PART}")  # noqa: PTH118
-    check_free(path)
-    try:
-        os.mkdir(beside)  # noqa: PTH102
-    except OSError as error:
-        raise cannot_create(path, error) from None
-    kept = ""
     try:
         yield beside
         put(beside, target)
-        beside = ""
-    except KeyboardInterrupt:
-        kept = target + PART
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.replace(beside, target + PART) if isinstance(error, KeyboardInterrupt) else remove(beside)  # noqa: PTH105
         raise
-    finally:
-        if beside:
-            with contextlib.suppress(OSError):
-                os.rename(beside, kept) if kept else shutil.rmtree(beside)  # noqa: PTH104
 
 
 def check_free(path: str, for_file: bool = False) -> None:

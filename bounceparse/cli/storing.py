@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from bounceparse.pipeline import Fence, Pipeline
     from bounceparse.policy import Policy
 
+policy_option: Final = click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    envvar="BOUNCEPARSE_POLICY",
+    default="default",
+    help="How many strikes end in suppression: a preset or a file.",
+    show_default=True,
+)
 storing_options: Final = put_on(
     click.option(
         "--ledger", metavar="FILE|URL", envvar="BOUNCEPARSE_LEDGER", help="Where events and suppressions are kept: bounces.db, or postgresql://…"
     ),
-    click.option(
-        "--policy",
-        metavar="NAME|FILE",
-        envvar="BOUNCEPARSE_POLICY",
-        default="default",
-        help="How many strikes end in suppression: a preset or a file.",
-        show_default=True,
-    ),
+    policy_option,
     click.option("--spool", type=FILE, metavar="DIR", envvar="BOUNCEPARSE_SPOOL", help="Where messages are while worked on; else beside the ledger."),
     rules_option,
     proof_options,
