@@ -39,12 +39,16 @@ def read_by_mail_parser(raw: bytes) -> object:
         return None
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_reading_mail(name: str, publish: Publish) -> None:
+def mails_of(name: str) -> list[bytes]:
     folder: Path | None = SETS[name]
     if folder is None:
         pytest.skip("no folder of mail; BOUNCEPARSE_CORPUS names one")
-    items = mails(folder)
+    return mails(folder)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_reading_mail(name: str, publish: Publish) -> None:
+    items = mails_of(name)
     size = sum(map(len, items)) / len(items)
     readers: dict[str, Reader] = {STDLIB: message_from_bytes, "parse": parse, "parse + JSON record": parse_and_encode}
     lines = interleaved(readers, items, STDLIB)
@@ -63,10 +67,7 @@ def is_read_by_flufl(raw: bytes) -> bool:
 
 @pytest.mark.parametrize("name", SETS)
 def test_against_flufl(name: str, publish: Publish) -> None:
-    folder: Path | None = SETS[name]
-    if folder is None:
-        pytest.skip("no folder of mail; BOUNCEPARSE_CORPUS names one")
-    items = mails(folder)
+    items = mails_of(name)
     items = [raw for raw in items[:: max(1, len(items) // SLOW_SHARE)] if is_read_by_flufl(raw)]
     flufl = "email + flufl.bounce all_failures"
     readers: dict[str, Reader] = {

@@ -27,6 +27,7 @@ from bounceparse.ledger import Ledger, LedgerError, SetUpError, migrate, schema
 from bounceparse.ledger.connect import Database
 from bounceparse.policy import Policy
 from tests.ledger.reports import report
+from tests.waiting import at_once
 
 Clock = Callable[[float], datetime]
 ANN = "ann@example.org"
@@ -102,23 +103,14 @@ def test_a_newer_ledger_is_left_alone(url: str) -> None:
 
 
 def test_threads_share_a_ledger(ledger: Ledger, policy: Policy, clock: Clock) -> None:
-    troubles: list[BaseException] = []
     mails = [report(f"p{n % 10}@d{n % 3}.example", reason="mailbox_full", message=f"<{n}@example.com>") for n in range(60)]
 
     def work(offset: int) -> None:
-        try:
-            for n in range(60):
-                ledger.record(mails[(n + offset) % 60], policy, now=clock(0))
-                ledger.check(f"p{n}@d1.example")
-        except BaseException as error:  # noqa: BLE001
-            troubles.append(error)
+        for n in range(60):
+            ledger.record(mails[(n + offset) % 60], policy, now=clock(0))
+            ledger.check(f"p{n}@d1.example")
 
-    threads = [threading.Thread(target=work, args=(offset,)) for offset in (0, 15, 30, 45)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert troubles == []
+    at_once(work, (0, 15, 30, 45))
     events = list(ledger.events())
     assert len(events) == 60
     assert {event.seen for event in events} == {4}
@@ -171,11 +163,7 @@ def test_a_failure_in_the_middle_leaves_nothing(ledger: Ledger, policy: Policy, 
 def test_in_memory(policy: Policy) -> None:
     ledger = Ledger("sqlite://")
     ledger.record(report(ANN), policy)
-    threads = [threading.Thread(target=ledger.record, args=(report(f"p{n}@example.com"), policy)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda n: ledger.record(report(f"p{n}@example.com"), policy), range(8))
     assert len(list(ledger.suppressions())) == 9
 
 
@@ -274,22 +262,7 @@ def test_a_file_that_somebody_writes_is_waited_for_before_it_gets_its_log(tmp_pa
 
 
 def test_threads_begin_with_ledgers_of_their_own(tmp_path: Path, policy: Policy) -> None:
-    troubles: list[BaseException] = []
-    barrier = threading.Barrier(6)
-
-    def begin(number: int) -> None:
-        barrier.wait()
-        try:
-            Ledger(str(tmp_path / f"{number}.db"), durable=False).record(report(ANN), policy)
-        except BaseException as error:  # noqa: BLE001
-            troubles.append(error)
-
-    threads = [threading.Thread(target=begin, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert troubles == []
+    at_once(lambda number: Ledger(str(tmp_path / f"{number}.db"), durable=False).record(report(ANN), policy), range(6))
 
 
 def test_no_thread_opens_a_file_that_another_is_making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

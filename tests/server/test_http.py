@@ -25,6 +25,7 @@ from bounceparse.server.routes import describe, ways
 from bounceparse.server.serving import HttpServer
 from bounceparse.server.work import Answer, Call, Work
 from tests.server.running import Api, Reply, running
+from tests.waiting import at_once
 from tests.webhooks.signing import mailgun
 from tests.webhooks.test_services import mailgun_event
 
@@ -397,17 +398,7 @@ def test_the_log_has_one_line_a_request_and_nothing_of_the_mail(api: Api) -> Non
 
 
 def test_it_stands_many_at_once(api: Api) -> None:
-    found: list[int] = []
-
-    def ask() -> None:
-        found.extend(api("POST", "/v1/parse", UNKNOWN).status for _ in range(10))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert found == [200] * 80
+    assert at_once(lambda _: {api("POST", "/v1/parse", UNKNOWN).status for _ in range(10)}, range(8)) == [{200}] * 8
 
 
 # The document
