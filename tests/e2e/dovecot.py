@@ -129,6 +129,11 @@ class Dovecot:
         finally:
             client.logout()
 
+    def serves(self, user: str) -> bool:
+        """Whether somebody is logged in as a user, as far as the server knows: it does to its end what a client asked for that is dead."""
+        who = subprocess.run(["doveadm", "-c", str(self.place / "conf"), "who", user], env=PATH, capture_output=True, text=True, check=True)
+        return user in who.stdout
+
     def _answers(self) -> bool:
         try:
             client = imaplib.IMAP4("127.0.0.1", self.imap, 2)
