@@ -51,7 +51,8 @@ def command(ctx: click.Context, envelope: tuple[str, ...], origin: str, **asked:
     \b
     Postfix, master.cf:
       bounceparse unix - n n - 4 pipe -o soft_bounce=yes user=bounceparse
-        argv=/usr/local/bin/bounceparse pipe --ledger /var/lib/bounceparse/bounces.db
+        argv=/usr/local/bin/bounceparse pipe
+          --ledger /var/lib/bounceparse/bounces.db
     """
     state = state_of(ctx)
     ctx.exit(_fenced(state, lambda: _work(state, envelope, origin, asked)))
