@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "explain": "Say why: one reply or one mail, its rule, codes, evidence.",
     "classify": "Give a verdict on many bare SMTP replies or log lines.",
     "stats": "Count by reason, fault, provider, domain, status, day …",
+    "report": "Write an HTML page about what bounced and why.",
     "decide": "Say what to do about each address; --apply does it.",
     "suppress": "List, check, add, remove, import, export, forget.",
     "pipe": "Record one message that a mail server gives (sysexits).",

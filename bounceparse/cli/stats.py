@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 import msgspec
 from msgspec import Struct
 
-from bounceparse.batch import run
+from bounceparse.cli.counting import Providers, rows_of
 from bounceparse.cli.options import FILE, Words, build_engine, format_option, input_options, output_option, select_options
 from bounceparse.cli.progress import Progress
-from bounceparse.cli.reading import Ending, Select, check_paths, plural, selection
+from bounceparse.cli.reading import Ending, check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import state_of
-from bounceparse.intake import Failure
-from bounceparse.intake.files import stdin_reader
-from bounceparse.intake.form import HEAD, tell
-from bounceparse.intake.records import read_records
-from bounceparse.model import Report
 from bounceparse.output.csv import cell, lines
 from bounceparse.output.terminal import BOUNCE_TONE, Terminal, columns, fit, show
 from bounceparse.record import Record
 
 if TYPE_CHECKING:
-    from bounceparse.engine import Engine
+    pass
 
 BY: Final = ("reason", "bounce", "fault", "provider", "domain", "status", "day", "kind", "certainty", "dialect", "reply_code", "rule")
 USUAL: Final = ("reason", "fault", "provider", "domain")
@@ -72,12 +66,12 @@ def command(
     engine = build_engine(rules)
     select = selection(only, since, until)
     wanted = tuple(dict.fromkeys(name for group in by for name in group)) or USUAL
-    count = Count(wanted, _providers(engine), bool(only))
+    count = Count(wanted, Providers(engine.tables), bool(only))
     ending = Ending(state)
     progress = Progress(state, paths)
     try:
         for path in paths:
-            for rows in _rows(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
+            for rows in rows_of(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
                 ending.read += 1
                 for row in rows:
                     count.add(row)
@@ -88,55 +82,10 @@ def command(
     ctx.exit(ending.code())
 
 
-def _rows(
-    path: str,
-    select: Select,
-    engine: Engine,
-    recurse: bool,
-    jobs: int | Literal["auto"],
-    on_failure: Callable[[Failure], None],
-    on_progress: Callable[[int, int], None] | None,
-) -> Iterator[list[Record]]:
-    """Yield the wanted records of each message, or each record that was written before."""
-    source: Any = path
-    if path == "-":
-        from bounceparse.intake.archive import Chained
-
-        reader = stdin_reader()
-        head = reader(1 << 16)
-        while head and len(head) < HEAD and (more := reader(1 << 16)):
-            head += more
-        stream = Chained(head, reader)
-        if tell(head) == "records":
-            yield from ([row] for row in read_records(lambda size: stream.read(size) or b"", path, on_failure) if select.wants(row))
-            return
-        source = stream
-    elif os.path.isfile(path):  # noqa: PTH113
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                if tell(file.read(HEAD)) == "records":
-                    file.seek(0)
-                    yield from ([row] for row in read_records(file.read, path, on_failure) if select.wants(row))
-                    return
-        except OSError:  # told below, when it is read
-            source = path
-    step: Callable[[Report, str], list[Record]] = select.rows
-    for rows in run([source], step, engine=engine, recurse=recurse, jobs=jobs, on_progress=on_progress):
-        if isinstance(rows, Failure):
-            on_failure(rows)
-        else:
-            yield rows
-
-
-def _providers(engine: Engine) -> dict[str, str]:
-    """Return host suffix → title of the providers."""
-    return {host: provider.title for provider in engine.tables.providers for host in provider.hosts}
-
-
 class Count:
     """The numbers."""
 
-    def __init__(self, by: tuple[str, ...], providers: dict[str, str], everything: bool) -> None:
+    def __init__(self, by: tuple[str, ...], providers: Providers, everything: bool) -> None:
         self.recipients = 0
         self.kinds: Counter[str] = Counter()
         self.bounces: Counter[str] = Counter()
@@ -161,16 +110,9 @@ class Count:
         if name == "day":
             return row.arrived[:10]
         if name == "provider":
-            return self._provider(row.remote_mta) or self._provider(row.recipient.rpartition("@")[2].lower()) or "other"
+            return self._providers.of(row)
         found: str = getattr(row, name)
         return found
-
-    def _provider(self, host: str) -> str:
-        while host:
-            if host in self._providers:
-                return self._providers[host]
-            host = host.partition(".")[2]
-        return ""
 
     def ranked(self, name: str) -> list[tuple[str, int]]:
         """Return names and counts, most first; days in their order."""

@@ -285,3 +285,14 @@ def test_config_check(run: Run, here: Path, text: str, line: str) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(run: Run, shell: str) -> None:
     assert "_BOUNCEPARSE_COMPLETE" in run("completion", shell).stdout
+
+
+def test_report(run: Run, here: Path) -> None:
+    assert run("report", "s/bounces.mbox", "-o", "r.html").exit_code == 0
+    page = (here / "r.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") and "8 records from s/bounces.mbox, " in page
+    assert "marta.lind" not in page and "marta.lind" in run("report", "--show-addresses", "s/bounces.mbox").stdout
+    (here / "r.jsonl").write_text(run("parse", "s/bounces.mbox").stdout, "utf-8")
+    assert run("report", "r.jsonl").stdout == page.replace("s/bounces.mbox", "r.jsonl")
+    assert run("report", "missing.mbox", "-o", "no.html").exit_code == 66
+    assert not (here / "no.html").exists()
