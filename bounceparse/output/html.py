@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -56,7 +57,7 @@ td.bar{width:9rem;padding-top:.75rem}td.bar span{display:block;height:.55rem;bac
 code{display:block;font:.8rem/1.4 ui-monospace,monospace;color:var(--dim);overflow-wrap:anywhere}small{color:var(--dim);display:block}
 .grid td{text-align:right;border:1px solid var(--paper);padding:.3rem .5rem;font-variant-numeric:tabular-nums}
 .grid td:first-child,.grid th{text-align:left;border:0;padding-right:.6rem}.grid th{vertical-align:bottom}
-svg{display:block;width:100%;height:9rem}.ends{display:flex;justify-content:space-between;font-size:.8rem;color:var(--dim)}
+svg{display:block;width:100%;height:9rem}.ends{display:flex;min-width:12rem;justify-content:space-between;font-size:.8rem;color:var(--dim)}
 rect.hard{fill:var(--hard)}rect.soft{fill:var(--soft)}rect.delay{fill:var(--delay)}rect.none{fill:var(--none)}
 .key i{margin-right:1rem}.key i::before{content:"■ "}
 footer{margin-top:3rem;color:var(--dim);font-size:.85rem}
@@ -106,20 +107,22 @@ class Page:
         return f'<div class="tiles">{"".join(cells)}</div>' if cells else "<p>There was nothing to count.</p>"
 
     def _days(self, days: dict[str, Counter[str]]) -> str:
-        if len(days) < 2:
+        names = _all_days(min(days, default=""), max(days, default=""))
+        if len(names) < 2:
             return ""
         unit = "day"
-        if len(days) > _BARS:
+        if len(names) > _BARS:
             unit = "month"
-            months: dict[str, Counter[str]] = {}
-            for day, counts in days.items():
-                months.setdefault(day[:7], Counter()).update(counts)
-            days = months
-        names = sorted(days)[-_BARS:]
-        most = max(days[name].total() for name in names)
-        step = 960 / len(names)
+            months: dict[str, Counter[str]] = {name[:7]: Counter() for name in names}
+            for day in names:
+                months[day[:7]].update(days.get(day, ()))
+            days, names = months, list(months)[-_BARS:]
+        most = max(days[name].total() for name in names if name in days)
+        step = 960 / max(len(names), _BARS // 4)
         bars = []
         for number, name in enumerate(names):
+            if name not in days:
+                continue
             top = 150.0
             said = ", ".join(f"{days[name][key]:,} {title}" for key, title in _OUTCOMES.items() if days[name][key])
             bars.append(f"<g><title>{_text(name)}: {said}</title>")
@@ -135,7 +138,7 @@ class Page:
             f'<h2>By {unit}</h2>\n<p class="key">{key}</p>\n'
             f'<svg viewBox="0 0 960 150" preserveAspectRatio="none" role="img" aria-label="Failures by {unit}, at most {most:,}">'
             f"{''.join(bars)}</svg>\n"
-            f'<div class="ends"><span>{_text(names[0])}</span><span>{_text(names[-1])}</span></div>'
+            f'<div class="ends" style="width:{len(names) * step / 9.6:.0f}%"><span>{_text(names[0])}</span><span>{_text(names[-1])}</span></div>'
         )
 
     def _faults(self) -> str:
@@ -223,6 +226,15 @@ class Page:
 def _text(value: str) -> str:
     """Return a text as HTML shows it: the one door for what mail says."""
     return html.escape(value)
+
+
+def _all_days(first: str, last: str) -> list[str]:
+    """Return every day from one to another, those on which nothing happened too; at most of a century."""
+    if not first:
+        return []
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    begin = max(begin, end - timedelta(days=36_525))
+    return [(begin + timedelta(days=number)).isoformat() for number in range((end - begin).days + 1)]
 
 
 def _most(tallies: dict[_K, Tally]) -> list[tuple[_K, Tally]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +18,13 @@ OTHER: Final = "other"
 """The provider of what is no provider's."""
 _CLUSTERS: Final = 2_000  # different undetermined replies that are kept apart
 _VARIABLE: Final = re.compile(r"<?[^\s<>]{1,128}@[^\s<>]{1,255}>?|\b[0-9A-Fa-f]{8,}\b|\b\d[\d.:-]*\b")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:  # records can come from elsewhere
+        return False
 
 
 class Tally(Struct):
@@ -65,7 +73,7 @@ class Summary:
             return
         outcome = "delay" if row.kind == "delay" else row.bounce
         self.outcomes[outcome] += 1
-        if row.arrived:
+        if _is_day(row.arrived[:10]):
             self.days.setdefault(row.arrived[:10], Counter())[outcome] += 1
         self.faults[row.fault] += 1
         self.certainty[row.certainty] += 1
