@@ -231,10 +231,11 @@ class Post:
 
     def _put_aside(self, key: str, body: bytes) -> None:
         line = json.dumps({"id": key, "body": body.decode()}) + "\n"
-        with self._state.with_name(f"{self._state.name}.refused").open("a", encoding="utf-8") as file:
+        aside = os.open(self._state.with_name(f"{self._state.name}.refused"), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)  # it holds addresses
+        with os.fdopen(aside, "a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(aside)
 
 
 def sign(secret: bytes, key: str, timestamp: str, body: bytes) -> str:
