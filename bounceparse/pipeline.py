@@ -52,7 +52,8 @@ class Pipeline:
 
     `spool` is the folder where messages are while they are worked on. `others` is the Maildir for mail that is no bounce ("" beside the spool;
     None: such mail is for nobody). `fence` is called with the seconds that reading may take, and with 0 when it is over. Without `sync`, claims may
-    be lost with the machine: for messages that whoever brings them keeps until they are safe. Raises OSError when the spool cannot be made.
+    be lost with the machine: for messages that whoever brings them keeps until they are safe. With `dry`, nothing is made, and nothing can be taken.
+    Raises OSError when the spool cannot be made.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Pipeline:
         others: str | Path | None = "",
         fence: Fence | None = None,
         sync: bool = True,
+        dry: bool = False,
     ) -> None:
         self.ledger = ledger
         self.policy = policy
         self.engine = engine
-        self.spool = Spool(spool)
+        self.spool = Spool(spool, make=not dry)
         self.others = None if others is None else Path(others or self.spool.folder / OTHERS)
         self._fence = fence or (lambda seconds: None)
         self._sync = sync
@@ -154,10 +156,10 @@ class Pipeline:
         return Taken("quarantined", digest, why=why)
 
 
-def spool_beside(database: str) -> Path:
+def spool_beside(database: str, *, make: bool = True) -> Path:
     """Return the spool of a ledger that names none: beside an SQLite file, else in the folder for the state of services or of this user.
 
-    That folder is made when it is missing; raises OSError when it cannot be.
+    That folder is made when it is missing, unless `make` is false; raises OSError when it cannot be.
     """
     path = database.partition("://")[2].partition("?")[0] if "://" in database else database
     if "://" not in database or database.startswith("sqlite"):
@@ -166,7 +168,8 @@ def spool_beside(database: str) -> Path:
             return Path(f"{path}.spool")
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     folder = Path(given or Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "bounceparse")
-    folder.mkdir(0o700, parents=True, exist_ok=True)
+    if make:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     return folder / "spool"
 
 

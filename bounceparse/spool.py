@@ -39,11 +39,12 @@ class Left(Struct, frozen=True):
 
 
 class Spool:
-    """A folder of claims, made when it is missing, and open to its owner alone. Raises OSError when it cannot be written to."""
+    """A folder of claims, open to its owner alone, and made when it is missing, unless `make` is false. Raises OSError when it cannot be."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, make: bool = True) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(0o700, exist_ok=True)
+        if make:
+            self.folder.mkdir(0o700, exist_ok=True)
 
     def claim(self, raw: bytes, origin: str = "", envelope: Sequence[str] = (), *, sync: bool = True) -> Claim:
         """Return a claim on a message; with `sync`, its bytes are on disk then, and survive the machine as well as the program."""

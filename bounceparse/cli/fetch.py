@@ -133,7 +133,7 @@ def command(
     stopping = Stopping()
     stopping.install()
     try:
-        fetcher = Fetcher(state, open_pipeline(state, asked), frozenset(touch), dry_run, stopping)
+        fetcher = Fetcher(state, open_pipeline(state, asked, dry=dry_run), frozenset(touch), dry_run, stopping)
     except UnstoredError as error:
         raise Stop(COME_AGAIN, str(error)) from None
     codes = {fetcher.watch(accounts[0], every)} if watch else {fetcher.once(account) for account in accounts}
@@ -250,7 +250,7 @@ class Fetcher:
 
 
 class Visit:
-    """A mailbox that is open, with the notes on it; a dry run has no notes, and changes nothing."""
+    """A mailbox that is open, with the notes on it; a dry run only reads them, and changes nothing."""
 
     def __init__(self, pipeline: Pipeline, account: Account, dry_run: bool) -> None:
         self._folder: Path = pipeline.spool.folder / "fetch"
@@ -265,7 +265,7 @@ class Visit:
         from bounceparse.intake.pop3 import Pop3
 
         try:
-            self.notes: Notes = Notes(self._folder, str(self.account))
+            self.notes: Notes = Notes(self._folder, str(self.account), readonly=self._dry_run)
         except BusyError as error:
             raise ServerError(str(error)) from None
         try:

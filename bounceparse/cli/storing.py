@@ -51,11 +51,12 @@ class Storing(TypedDict):
     secret_file: str | None
 
 
-def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, sync: bool = True) -> Pipeline:
+def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, sync: bool = True, dry: bool = False) -> Pipeline:
     """Return the way into the ledger; mail that is no bounce is kept for commands that have options for it.
 
     Without `sync`, a ledger in a file is on disk only after `Ledger.sync`, and claims may be lost with the machine: for servers, which sync many
-    messages at once before they acknowledge them. Raises Stop for what is set wrong, UnstoredError when the spool cannot be made.
+    messages at once before they acknowledge them. With `dry`, nothing is made on disk, and nothing can be taken. Raises Stop for what is set wrong,
+    UnstoredError when the spool cannot be made.
     """
     if not asked["ledger"]:
         raise click.UsageError('no ledger: name one with --ledger bounces.db, or with ledger = "…" in the configuration file')
@@ -73,7 +74,8 @@ def open_pipeline(state: State, asked: Storing, fence: Fence | None = None, *, s
         raise Stop(BAD_CONFIG, str(error)) from None
     others = None if asked.get("drop_others", True) else asked.get("others") or ""
     try:
-        return Pipeline(ledger, policy, engine, asked["spool"] or spool_beside(asked["ledger"]), others=others, fence=fence, sync=sync)
+        spool = asked["spool"] or spool_beside(asked["ledger"], make=not dry)
+        return Pipeline(ledger, policy, engine, spool, others=others, fence=fence, sync=sync, dry=dry)
     except OSError as error:
         raise UnstoredError(f"cannot make the spool {error.filename}: {(error.strerror or str(error)).lower()}") from None
 

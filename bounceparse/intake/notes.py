@@ -25,18 +25,14 @@ class BusyError(Exception):
 
 
 class Notes:
-    """The notes on one mailbox, which this program holds until `close`. Raises OSError when they cannot be kept, BusyError when they are held."""
+    """The notes on one mailbox, which this program holds until `close`; with `readonly` it only reads them, and nothing is made on disk.
 
-    def __init__(self, folder: Path, account: str) -> None:
-        folder.mkdir(0o700, parents=True, exist_ok=True)
+    Raises OSError when they cannot be kept, BusyError when they are held.
+    """
+
+    def __init__(self, folder: Path, account: str, *, readonly: bool = False) -> None:
         self._path = folder / f"{sha256(account.encode()).hexdigest()[:32]}.json"
-        self._lock = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            if fcntl is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise BusyError(f"another program reads {account}") from None
+        self._lock = None if readonly else _hold(self._path.with_suffix(".lock"), account)
         found = _read(self._path)
         self._account = account
         self._new = 0
@@ -73,7 +69,8 @@ class Notes:
             if self._new:
                 self._write()
         finally:
-            os.close(self._lock)
+            if self._lock is not None:
+                os.close(self._lock)
 
     def _write(self) -> None:
         draft = self._path.with_suffix(".draft")
@@ -81,6 +78,18 @@ class Notes:
         draft.write_text(json.dumps(noted), "utf-8")
         draft.replace(self._path)
         self._new = 0
+
+
+def _hold(path: Path, account: str) -> int:
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise BusyError(f"another program reads {account}") from None
+    return lock
 
 
 def _read(path: Path) -> dict[str, Any]:

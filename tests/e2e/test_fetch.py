@@ -77,12 +77,16 @@ def test_a_dry_run_changes_nothing(server: Dovecot, tmp_path: Path) -> None:
     before = server.mails("dry")
     url = f"imap://dry@127.0.0.1:{server.imap}"
     done = fetch(tmp_path, url, "--delete", "--dry-run")
+    assert not [*tmp_path.iterdir()], "no ledger, no spool, no notes"
     assert done.stdout.splitlines() == [
         f"{url}/INBOX;uid=1: bounce: a@example.com user_unknown: deleted",
         f"{url}/INBOX;uid=2: not_bounce: nobody: left where it is",
     ]
     assert server.mails("dry") == before
     assert addresses(tmp_path) == []
+    assert fetch(tmp_path, url).returncode == 0
+    again = fetch(tmp_path, url, "--dry-run")
+    assert (again.stdout, again.stderr) == ("", f"{url}/INBOX: nothing new\n"), "what was read before is known"
 
 
 def test_flags_and_deletion(server: Dovecot, tmp_path: Path) -> None:
