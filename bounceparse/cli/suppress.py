@@ -150,6 +150,7 @@ def _row(held: Suppression) -> Row:
 @ledger_option
 @place_options
 @click.option("--show", type=click.Choice(("suppressed", "fine", "all")), default="suppressed", help="Whom to name.", show_default=True)
+@click.option("--lines", "bare", is_flag=True, help="Write the addresses alone, one a line, as they were read.")
 @click.option("--dns", is_flag=True, help="Also ask the DNS whether their domains take mail; that changes no answer.")
 @redact_option
 @format_option
@@ -162,6 +163,7 @@ def check(
     list_: str | None,
     sender: str | None,
     show: Literal["suppressed", "fine", "all"],
+    bare: bool,
     dns: bool,
     redact: bool,
     format: str,
@@ -178,7 +180,7 @@ def check(
     found = 0
     with open_ledger(ledger) as opened, open_sink(output, state.no_colour) as sink:
         piped = addresses == ("-",)
-        lines = show == "fine" and format == "auto" and (piped or not sink.terminal.width)
+        lines = bare or (show == "fine" and format == "auto" and (piped or not sink.terminal.width))
         names = (*CHECKED, "dns", "dns_because") if dns else CHECKED
         columns = (Column("address", weight=3), Column("suppressed", 10), Column("reason", 18), Column("scope", 10), Column("until", 10))
         writer = choose_rows(format, sink, (*columns, Column("dns", 9)) if dns else columns, names)
@@ -186,15 +188,11 @@ def check(
         for block in read_blocks() if piped else [list(addresses)]:
             held = [*opened.check_many(block, list=list_, sender=sender)]
             found += sum(suppression is not None for suppression in held)
+            told = [pair for pair in zip(block, held, strict=True) if show == "all" or (show == "fine") == (pair[1] is None)]
             if lines:
-                fine = [address for address, suppression in zip(block, held, strict=True) if suppression is None]
-                sink.frame("".join(f"{voice.mask(address)}\n" for address in fine).encode(errors="surrogateescape"))
+                sink.frame("".join(f"{voice.mask(address)}\n" for address, _ in told).encode(errors="surrogateescape"))
                 continue
-            wanted = [
-                _answer(address, suppression, answer_of)
-                for address, suppression in zip(block, held, strict=True)
-                if show == "all" or (show == "fine") == (suppression is None)
-            ]
+            wanted = [_answer(address, suppression, answer_of) for address, suppression in told]
             if wanted:
                 if not headed:
                     sink.frame(writer.head)

@@ -149,6 +149,7 @@ def test_check_filters_a_list(real: Real, filled: Path) -> None:
     assert (told.returncode, told.stdout) == (1, "x@example.org\nJürgen@example.org\ny@example.org\nno address\n")
     told = real("suppress", "check", "-", input=asked)
     assert [row["address"] for row in rows(told.stdout)] == [ANN, TOM]
+    assert real("suppress", "check", "-", "--lines", input=asked).stdout == f"{ANN}\n{TOM}\n"
     told = real("suppress", "check", "-", "--show", "fine", input="x@example.org")
     assert (told.returncode, told.stdout) == (0, "x@example.org\n")
 
