@@ -31,7 +31,7 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "mailman": ("{list}-bounces+{local}={domain}@{host}",),
     "sympa": ("bounce+{local}==a=={domain}=={list}@{host}", "bounce+{local}==a=={domain}=={list}=={word}@{host}"),
     "ezmlm": ("{list}-return-{number}-{local}={domain}@{host}",),
-    "mlmmj": ("{list}+bounces-{number}-{local}={domain}@{host}",),
+    "mlmmj": ("{list}+bounces-{number}-{local}={domain}@{host}", "{word}+{list}-bounces-{number}-{local}={domain}@{host}"),
     "postfix": ("{list}+{local}={domain}@{host}",),
     "listserv": ("owner-{list}*{local}**{domain}@{host}",),
 }
@@ -46,7 +46,7 @@ _CAPTURES: Final = {
     "list": r"(?P<list>[\w.-]{1,64})",
     "host": r"(?P<host>[\w.-]{1,253})",
     "number": r"(?P<number>[0-9]{1,10})",
-    "word": r"(?P<word>[a-z]{1,10})",
+    "word": r"(?P<word>\w{1,20})",
 }
 _SIGNED: Final = re.compile(rf"(?<![a-z0-9.]){_CAPTURES['signed']}$")
 _CAPTURE: Final = re.compile(r"\{([a-z]*)\}")

@@ -160,8 +160,10 @@ def test_a_template_is_read_back(recipient: str) -> None:
         ("mailman", "my-list-bounces+jo.doe+x=y=example.com@lists.example.org", "jo.doe+x=y@example.com", "my-list"),
         ("sympa", "bounce+jo==a==example.com==my-list@lists.example.org", "jo@example.com", "my-list"),
         ("sympa", "bounce+jo==a==example.com==my-list==w@lists.example.org", "jo@example.com", "my-list"),
+        ("sympa", "bounce+jo==a==example.com==my-list==17@lists.example.org", "jo@example.com", "my-list"),  # with tracking
         ("ezmlm", "my-list-return-17-jo-1-2=EXAMPLE.com@lists.example.org", "jo-1-2@example.com", "my-list"),
         ("mlmmj", "my-list+bounces-17-jo=example.com@lists.example.org", "jo@example.com", "my-list"),
+        ("mlmmj", "bounces+my-list-bounces-17-jo=example.com@example.org", "jo@example.com", "my-list"),  # staticbounceaddr
         ("postfix", "owner-list+jo=example.com@example.org", "jo@example.com", "owner-list"),
         ("listserv", "owner-list*jo**example.com@example.org", "jo@example.com", "list"),
     ],
