@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 FROM: Final = ("auto", "own", "ses", "sendgrid", "mailgun", "postmark", "mailchimp", "listmonk", "phplist", "plain")
 TO: Final = (
-    "own", "ses", "sendgrid", "mailgun", "mailgun-complaints", "mailgun-unsubscribes", "postmark", "mailchimp", "listmonk", "phplist", "plain",
+    "own", "ses", "sendgrid", "mailgun", "mailgun-complaints", "mailgun-unsubscribes", "postmark", "mailchimp", "listmonk", "phplist",
+    "mautic", "mailtrain", "plain",
 )  # fmt: skip
 REASONS: Final = {"bounce": "suppressed", "complaint": "feedback_complaint", "unsubscribe": "unsubscribe", "manual": "manual"}
 

@@ -18,7 +18,8 @@ from bounceparse.model import Suppression
 from bounceparse.output.csv import FORMULA, cell, lines
 
 FORMS: Final = (
-    "own", "ses", "sendgrid", "mailgun", "mailgun-complaints", "mailgun-unsubscribes", "postmark", "mailchimp", "listmonk", "phplist", "plain",
+    "own", "ses", "sendgrid", "mailgun", "mailgun-complaints", "mailgun-unsubscribes", "postmark", "mailchimp", "listmonk", "phplist",
+    "mautic", "mailtrain", "plain",
 )  # fmt: skip
 COMPLAINT: Final = "feedback_complaint"
 UNSUBSCRIBE: Final = "unsubscribe"
@@ -107,6 +108,8 @@ _FORMS: Final[dict[str, Form]] = {
     "mailchimp": Form(("Email Address",), _address),
     "listmonk": Form(("email", "name", "attributes"), lambda held: [held.address, "", "{}"]),
     "phplist": Form((), _address),
+    "mautic": Form(("email", "doNotEmail"), lambda held: [held.address, "1"]),
+    "mailtrain": Form(("email",), _address),
     "plain": Form((), _address),
 }
 

@@ -131,10 +131,12 @@ def test_what_others_take() -> None:
     assert f"{B},SpamComplaint,Recipient,2026-01-12T09:14:01Z\n" in wire["postmark"][0]
     assert wire["mailchimp"][0].startswith(f"Email Address\n{A}\n")
     assert wire["listmonk"][0].startswith(f"email,name,attributes\n{A},,{{}}\n")
+    assert wire["mautic"] == (f"email,doNotEmail\n{A},1\n{B},1\n{C},1\nd@example.org,1\n", 3)
+    assert wire["mailtrain"] == wire["sendgrid"]
     assert wire["phplist"] == wire["plain"] == (f"{A}\n{B}\n{C}\nd@example.org\n", 3)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("own", "sendgrid", "mailchimp", "listmonk")])
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("own", "sendgrid", "mailchimp", "listmonk", "mautic", "mailtrain")])
 def test_what_is_written_can_be_read(form: str) -> None:
     text, left = write(form)
     found = read(text)
