@@ -22,12 +22,21 @@ from bounceparse.tables import load_tables
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANY_BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MADE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def blocks(language: str) -> list[str]:
     """The blocks of the manual in that language, in their order."""
     return [block for named, block in BLOCK.findall(MANUAL.read_text("utf-8")) if named == language]
+
+
+def recipes(title: str) -> list[str]:
+    """The recipes of the manual whose comment begins with "# title:", in their order: what follows the comment, up to a blank line."""
+    recipes = (recipe for block in _ANY_BLOCK.findall(MANUAL.read_text("utf-8")) for recipe in block.split("\n\n"))
+    found = [recipe.partition("\n")[2] for recipe in recipes if recipe.startswith(f"# {title}:")]
+    assert found, title
+    return found
 
 
 def in_terminal(command: str, folder: Path) -> str:
