@@ -32,9 +32,9 @@ def blocks(language: str) -> list[str]:
 
 
 def recipes(title: str) -> list[str]:
-    """The recipes of the manual whose comment begins with "# title:", in their order: what follows the comment, up to a blank line."""
+    """The recipes of the manual whose first comment begins with "# title", in their order: what follows it, up to a blank line."""
     recipes = (recipe for block in _ANY_BLOCK.findall(MANUAL.read_text("utf-8")) for recipe in block.split("\n\n"))
-    found = [recipe.partition("\n")[2] for recipe in recipes if recipe.startswith(f"# {title}:")]
+    found = [recipe.partition("\n")[2] for recipe in recipes if re.match(rf"# {re.escape(title)}\b", recipe)]
     assert found, title
     return found
 

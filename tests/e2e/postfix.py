@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.manual import recipes
 from tests.waiting import free_ports, wait_for
 
 MISSING = (
@@ -35,9 +36,8 @@ maillog_file_prefixes = {place}
 mail_owner = postfix
 setgid_group = postdrop
 myhostname = mx.example.org
-mydestination =
+mydestination = example.org
 alias_maps =
-local_recipient_maps =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
@@ -45,13 +45,11 @@ smtpd_reject_unlisted_recipient = no
 smtpd_relay_restrictions = permit_mynetworks, reject
 disable_dns_lookups = yes
 smtp_host_lookup = native
-transport_maps = texthash:{place}/etc/transport
 virtual_mailbox_domains = known.example.net
 virtual_mailbox_base = {place}/mail
 virtual_mailbox_maps = inline:{{ann@known.example.net=ann}}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
-bounceparse_destination_recipient_limit = 1
 maximal_queue_lifetime = 12s
 minimal_backoff_time = 1s
 maximal_backoff_time = 2s
@@ -60,6 +58,8 @@ queue_run_delay = 1s
 
 MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{front} inet n - n - - smtpd
+  -o smtpd_reject_unlisted_recipient=yes
 127.0.0.1:{strict} inet n - n - - smtpd
   -o smtpd_recipient_restrictions=check_recipient_access,texthash:{place}/etc/access,reject
 pickup unix n - n 60 1 pickup
@@ -80,9 +80,9 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
-bounceparse unix - n n - 4 pipe user=nobody argv=/usr/bin/perl {place}/relay --to ${{original_recipient}}
 """
 
+PROGRAM = "/usr/local/bin/bounceparse"
 RELAY = r"""
 use IO::Socket::UNIX;
 my $far = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => "%s/relay.sock") or exit 75;
@@ -98,11 +98,15 @@ Run = Callable[[Sequence[str], bytes], int]
 
 
 class Postfix:
-    """A running Postfix; `bounces@example.org` goes to LMTP, `piped@example.org` to the pipe."""
+    """A running Postfix as the manual sets it up; `bounces@example.org` goes to the pipe, `lmtp@example.org` to LMTP.
 
-    def __init__(self, place: Path, port: int) -> None:
+    What comes to `port` is relayed; what comes to `front` is for recipients that are known.
+    """
+
+    def __init__(self, place: Path, port: int, front: int) -> None:
         self.place = place
         self.port = port
+        self.front = front
 
     def send(self, sender: str, recipient: str, notify: str = "") -> None:
         """Send a mail through it."""
@@ -136,18 +140,20 @@ def running(run: Run) -> Iterator[Postfix]:
         owner = (place / "data").stat().st_uid
         shutil.chown(place / "mail", "nobody")
         there = (place / "mail").stat()
-        port, strict, nobody = free_ports(3)
+        port, front, strict, nobody = free_ports(4)
         daemons = subprocess.run(["postconf", "-d", "-h", "daemon_directory"], env=PATH, capture_output=True, text=True, check=True).stdout.strip()
-        facts = {"place": place, "daemons": daemons, "port": port, "strict": strict, "uid": there.st_uid, "gid": owner}
-        (place / "etc/main.cf").write_text(MAIN.format(**facts))
-        (place / "etc/master.cf").write_text(MASTER.format(**facts).lstrip())
+        facts = {"place": place, "daemons": daemons, "port": port, "front": front, "strict": strict, "uid": there.st_uid, "gid": owner}
+        service = manual("Postfix: /etc/postfix/master.cf", {"user=bounceparse": "user=nobody", PROGRAM: f"/usr/bin/perl {place}/relay"})
+        settings = manual("/etc/postfix/main.cf", {"hash:/etc/postfix/transport": f"texthash:{place}/etc/transport"})
+        (place / "etc/main.cf").write_text(MAIN.format(**facts) + settings)
+        (place / "etc/master.cf").write_text(MASTER.format(**facts).lstrip() + service)
         (place / "etc/transport").write_text(
             f"remote.example.net smtp:[127.0.0.1]:{strict}\n"
             f"silent.example.net smtp:[127.0.0.1]:{nobody}\n"
-            f"bounces@example.org lmtp:unix:{place}/lmtp.sock\n"
-            "piped@example.org bounceparse:\n"
+            + manual("/etc/postfix/transport", {})
+            + manual("Postfix: /etc/postfix/transport", {"bounces@": "lmtp@", "/run/bounceparse/lmtp.sock": f"{place}/lmtp.sock"})
         )
-        (place / "etc/access").write_text("nobody@remote.example.net 550 5.1.1 User unknown\n")
+        (place / "etc/access").write_text("nobody@remote.example.net 550 5.1.1 User unknown\nnobody+list@remote.example.net 550 5.1.1 User unknown\n")
         (place / "relay").write_text(RELAY % place)
         listener.bind(f"{place}/relay.sock")
         (place / "relay.sock").chmod(0o666)
@@ -155,7 +161,7 @@ def running(run: Run) -> Iterator[Postfix]:
         threading.Thread(target=_relay, args=(listener, run), daemon=True).start()
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(["postfix", "-c", str(place / "etc"), "start-fg"], env=PATH, stdin=quiet, stdout=quiet, stderr=quiet)
-        found = Postfix(place, port)
+        found = Postfix(place, port, front)
         wait_for(lambda: _answers(port), 20, lambda: found.log)
         yield found
     finally:
@@ -167,6 +173,15 @@ def running(run: Run) -> Iterator[Postfix]:
             process.kill()
         listener.close()
         shutil.rmtree(place, ignore_errors=True)
+
+
+def manual(title: str, changes: dict[str, str]) -> str:
+    """Return what the manual wants to be in a file, with each of some texts, which have to be there, changed."""
+    (text,) = recipes(title)
+    for theirs, ours in changes.items():
+        assert theirs in text, text
+        text = text.replace(theirs, ours)
+    return text.rstrip("\n") + "\n"
 
 
 def _relay(listener: socket.socket, run: Run) -> None:
