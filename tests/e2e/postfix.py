@@ -93,7 +93,7 @@ my $code = <$far>;
 exit(length $code ? $code : 75);
 """
 
-# pipe(8) does not run programs as root, and the Python of the tests may be root's alone: what pipe(8) runs hands all it was given to this side.
+# Mail servers do not run programs as root, and the Python of the tests may be root's alone: what they run hands all it was given to this side.
 Run = Callable[[Sequence[str], bytes], int]
 
 
@@ -132,7 +132,6 @@ def running(run: Run) -> Iterator[Postfix]:
     place = Path(tempfile.mkdtemp(prefix="bp-", dir="/tmp"))
     place.chmod(0o755)
     process: subprocess.Popen[bytes] | None = None
-    listener = socket.socket(socket.AF_UNIX)
     try:
         for name in ("etc", "queue", "data", "mail"):
             (place / name).mkdir(0o755)
@@ -154,16 +153,12 @@ def running(run: Run) -> Iterator[Postfix]:
             + manual("Postfix: /etc/postfix/transport", {"bounces@": "lmtp@", "/run/bounceparse/lmtp.sock": f"{place}/lmtp.sock"})
         )
         (place / "etc/access").write_text("nobody@remote.example.net 550 5.1.1 User unknown\nnobody+list@remote.example.net 550 5.1.1 User unknown\n")
-        (place / "relay").write_text(RELAY % place)
-        listener.bind(f"{place}/relay.sock")
-        (place / "relay.sock").chmod(0o666)
-        listener.listen()
-        threading.Thread(target=_relay, args=(listener, run), daemon=True).start()
         quiet = subprocess.DEVNULL
-        process = subprocess.Popen(["postfix", "-c", str(place / "etc"), "start-fg"], env=PATH, stdin=quiet, stdout=quiet, stderr=quiet)
-        found = Postfix(place, port, front)
-        wait_for(lambda: _answers(port), 20, lambda: found.log)
-        yield found
+        with relaying(place, run):
+            process = subprocess.Popen(["postfix", "-c", str(place / "etc"), "start-fg"], env=PATH, stdin=quiet, stdout=quiet, stderr=quiet)
+            found = Postfix(place, port, front)
+            wait_for(lambda: _answers(port), 20, lambda: found.log)
+            yield found
     finally:
         if process is not None:
             subprocess.run(["postfix", "-c", str(place / "etc"), "stop"], env=PATH, capture_output=True, timeout=30, check=False)
@@ -171,7 +166,6 @@ def running(run: Run) -> Iterator[Postfix]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
             process.kill()
-        listener.close()
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -182,6 +176,18 @@ def manual(title: str, changes: dict[str, str]) -> str:
         assert theirs in text, text
         text = text.replace(theirs, ours)
     return text.rstrip("\n") + "\n"
+
+
+@contextmanager
+def relaying(place: Path, run: Run) -> Iterator[None]:
+    """Let `perl place/relay ARGUMENT…`, whoever calls it, do what `run` does."""
+    (place / "relay").write_text(RELAY % place)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{place}/relay.sock")
+        (place / "relay.sock").chmod(0o666)
+        listener.listen()
+        threading.Thread(target=_relay, args=(listener, run), daemon=True).start()
+        yield
 
 
 def _relay(listener: socket.socket, run: Run) -> None:
