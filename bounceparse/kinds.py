@@ -20,15 +20,31 @@ from bounceparse.wire.headers import decode_field
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?mailer-daemon@?[^>\s]*>?\s*", re.I)
 _CLIENT: Final = re.compile(
-    r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat", re.I
+    r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat|"
+    r"k-9|android|sylpheed|gnus|geary|alpine|squirrelmail|horde|rainloop|snappymail|foxmail|mailmate|mailspring|open-xchange mailer|yahoomail",
+    re.I,
 )
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
-    r"^>|^-{3,} ?(?:Origin|Urspr|Message d|Oorspr|Mensaje orig|Messaggio orig|Mensagem orig|Wiadomo|Oprind|Opprin|Alkuper|P\S{1,2}vodn|Eredeti|"
-    r"Orijinal|Forwarded|Weitergel|Исходн|Пересл|元の|原|转发|轉寄|원본|전달)|"
-    r"(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef):\s*$", re.M
+    r"^> ?(?!>|<<<)|^-{3,} ?(?:Origin|Urspr|Message d|Oorspr|Mensaje orig|Messaggio orig|Mensagem orig|Wiadomo|Oprind|Opprin|Alkuper|P\S{1,2}vodn|"
+    r"Eredeti|Orijinal|Forwarded|Weitergel|Исходн|Пересл|元の|原|转发|轉寄|원본|전달)|"
+    r"(?:wrote|schrieb|a \S{1,3}crit|escribi\S{1,2}|ha scritto|escreveu|schreef|skrev|napisa\S{1,2}|пишет|написа\S{1,2}):\s*$|"
+    r"^Am .{6,60} schrieb .{1,80}:$|"
+    r"^(?:From|Von|De|Da|Van|Fr\S{1,2}n|Fra|Od|От|差出人|发件人|寄件者) ?: .{1,200}\n"
+    r"(?:Sent|Date|Gesendet|Datum|Envoy\S{1,2}|Enviado|Inviato|Data|Verzonden|Skickat|Sendt|Wys\S{1,2}ano|Отправлено|Дата|送信|发送|日期)\S{0,2} ?: ",
+    re.M,
 )
+_LOOKED_THROUGH: Final = 24_000  # characters of a text in which a quotation is looked for
 _DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?master)|microsoftexchange329\w+)\\?@", re.I)
+_PROGRAM: Final = re.compile(
+    r"(?<![a-z])(?:no[-_. ]?reply|do[-_. ]?not|notific|benachr|bounce|return|deliver|undeliver|gateway|protect|quarantine|webmaster|hostmaster|"
+    r"majordomo|mailman|ezmlm|security|operator|kontakt|"
+    r"(?:ndr|dsn|smtp|mta|imap|pop3?|system|server|service|filter|virus|antivirus|anti|spam|scan|scanner|post|admin|administrator|root|robot|bot|auto|"
+    r"error|report|reporter|manager|agent|list|sympa|support|help|info|office|contact|network|abuse|noc|web|alert|e-?mail|mails)s?(?![a-z]))"
+    r"|master|mailer|daemon|mail(?![a-z])|[^\x00-\u024f]",
+    re.I,
+)
+"""Names that a program may write under: with another one in From, a mail is somebody's until more than its words speaks for a bounce."""
 _YOUR_MAIL: Final = re.compile(
     r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?"
     r"(?:mail|message|nachricht|courriel|courrier|mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b"
@@ -37,6 +53,8 @@ _YOUR_MAIL: Final = re.compile(
 )
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}
+_ANSWERING: Final = frozenset({"in-reply-to", "references", "precedence", "auto-submitted", "x-auto-response-suppress"})
+"""Fields of which an answer that no person wrote has at least one, where its subject is its own."""
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -197,9 +215,9 @@ class _Facts:
         self.late = "delay@text" in seen
         self.title = "failure@subject" in seen or "delay@subject" in seen
         self.returned = bool(gathered.original)
-        self.automatic = "auto_reply@header" in seen or "auto_reply@text" in seen
         self.listed = "list-id" in headers or "list-unsubscribe" in headers
         self.null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
+        self.automatic = "auto_reply@header" in seen or "auto_reply@subject" in seen or ("auto_reply@text" in seen and self._answers_by_itself())
         self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
         named = _DAEMON.search(sender)
         human = named is not None and named[1] is not None  # a postmaster may be a person, a mailer-daemon is none
@@ -208,6 +226,22 @@ class _Facts:
         )
         sober = (self.strict or self.null_path) and (self.said or self.title)
         self.words = words if sober or signs.sure else [claim for claim in words if claim.rule != "mention"]
+
+    def _answers_by_itself(self) -> bool:
+        """Say whether a mail with words of an automatic answer is one: people write them too, but begin a thread with them, or quote."""
+        headers = self.gathered.headers
+        if self.null_path:
+            return True
+        if self.listed or self.quotes:
+            return False
+        if "automatic@text" in self.seen or not _ANSWERING.isdisjoint(headers):
+            return True
+        return _PERSON.match(headers.get("subject", "")) is not None
+
+    @property
+    def quotes(self) -> bool:
+        """It shows what it answers, as mail clients of people do."""
+        return _QUOTED.search(self.gathered.text, 0, _LOOKED_THROUGH) is not None
 
     @property
     def titled(self) -> bool:
@@ -230,6 +264,11 @@ class _Facts:
         return not tagged and (self.replied or _YOUR_MAIL.search(self.gathered.text) is not None)
 
     @property
+    def speaks(self) -> bool:
+        """It names somebody, or speaks of "your message": a parcel is delayed or returned too, and so are works on a mail server announced."""
+        return bool(self.words) or _YOUR_MAIL.search(self.gathered.text) is not None
+
+    @property
     def from_person(self) -> bool:
         """A person wrote, answered or forwarded it: the mail client or the subject's prefix says so."""
         headers = self.gathered.headers
@@ -237,7 +276,26 @@ class _Facts:
             return True
         if _PERSON.match(headers.get("subject", "")) is None:
             return False
-        return not self.titled or "in-reply-to" in headers or "references" in headers or _QUOTED.search(self.gathered.text) is not None
+        return not self.titled or "in-reply-to" in headers or "references" in headers or self.quotes
+
+    @property
+    def from_somebody(self) -> bool:
+        """Its From is a name that no program has, and neither header nor a returned message says that it is a report: a newsletter may quote one."""
+        headers = self.gathered.headers
+        if self.daemon or self.null_path or self.returned or "auto-submitted" in headers:
+            return False
+        if self.quotes:
+            return True
+        name, angle, address = headers.get("from", "").rpartition("<")
+        if not angle or not name.strip():
+            return False
+        return _PROGRAM.search(f"{decode_field(name, limits.FIELD)} {address.partition('@')[0]}") is None
+
+    @property
+    def foreign_path(self) -> bool:
+        """It came with the return path of somebody else than a daemon: mail that imitates a bounce does, bounces do not."""
+        path = self.gathered.headers.get("return-path", "")
+        return "@" in path and not self.null_path and _PROGRAM.search(path) is None
 
     @property
     def unsubscribes(self) -> bool:
@@ -254,16 +312,18 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
     ("challenge", lambda f: "challenge@subject" in f.seen or ("challenge@text" in f.seen and not f.daemon and (f.null_path or f.automatic))),
     ("ordinary", lambda f: not f.daemon and f.from_person),
     ("ordinary", lambda f: f.listed and not f.daemon and not (f.titled and f.returned)),
+    ("ordinary", lambda f: f.from_somebody),
+    ("not_bounce", lambda f: "lure@text" in f.seen and not f.words and not f.returned),
     ("failure", lambda f: bool(f.signs.dialect) and (bool(f.words) or f.said or f.late)),
-    ("failure", lambda f: f.titled and (f.returned or f.strict)),
+    ("failure", lambda f: f.titled and (f.returned or (f.strict and not (f.foreign_path and not f.words)))),
     ("failure", lambda f: f.titled and bool(f.words) and (f.null_path or f.to_sender)),
     ("failure", lambda f: f.strict and bool(f.words) and (f.said or "failure@subject" in f.seen)),
-    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or "delay@subject" in f.seen)),
+    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or ("delay@subject" in f.seen and f.speaks))),
     ("failure", lambda f: (f.said or f.title or f.late) and "x-failed-recipients" in f.gathered.headers),
-    ("failure", lambda f: f.null_path and f.titled),
+    ("failure", lambda f: f.null_path and f.titled and f.speaks),
     ("failure", lambda f: f.strict and f.returned and bool(f.words)),
     ("failure", lambda f: (f.strict or f.null_path or (f.title and ((f.daemon and f.said) or f.to_sender))) and f.told),
-    ("auto_reply", lambda f: f.automatic and not f.daemon),
+    ("auto_reply", lambda f: f.automatic and (not f.daemon or ("auto_reply@text" in f.seen and not (f.said or f.title or f.late)))),
     ("delivered", lambda f: (f.daemon or bool(f.signs.dialect)) and ("success@subject" in f.seen or "success@text" in f.seen)),
     ("not_bounce", lambda f: True),
 )

@@ -12,7 +12,7 @@ from typing import Final
 from bounceparse import limits
 from bounceparse.evidence.words import needs_words, says_nothing
 from bounceparse.model import Claim, Evidence, Message, Recipient, Source
-from bounceparse.replies import mask, read_masked_reply, read_phase
+from bounceparse.replies import mask, read_masked_reply, read_phase, read_reply
 from bounceparse.text import printable
 from bounceparse.wire.mime import RawOffsets
 
@@ -114,6 +114,8 @@ def _filled(claim: Claim, other: Claim) -> Claim:
     claim.final_address = claim.final_address or other.final_address
     if other.diagnostic and (not claim.diagnostic or says_nothing(claim.diagnostic)):
         mark = claim.diagnostic
+        if mark and not claim.reply_code and not other.reply_code:
+            claim.reply_code = read_reply(mark).code  # `550 unknown` tells no reason, but a code
         claim.diagnostic = f"{other.diagnostic} ({mark})" if mark[:6].lower() == "x-unix" else other.diagnostic
         claim.spans.update(other.spans)
     elif (

@@ -19,8 +19,9 @@ _URL: Final = re.compile(r"([hHwW](?:(?<=[hH])[tT]{2}[pP][sS]?:/{1,2}|(?<=\b[wW]
 
 # A reply code where a reply can stand: at the start, after a mark that ends an introduction, or right before an enhanced status code of its class.
 _CODE: Final = re.compile(
-    r"(?:(?<!\S)|(?<=[;:,<>(\"'`\[=|_#]))([245]\d\d)"
-    r"(?:[ \-(#:'\"_,;<\[.]{1,4}(?:smtp;[ ]*)?(?:\d\d\d[ -])?[#(]{0,2}([245]\.\d\.\d{1,3})(?![\d\w]|\.\d)|(?=[ \-#,;:<>)\"'\]]|\. |\.?$))"
+    r"(?:(?<!\S)|(?<=[;:,<>(\"'`\[=|_#\uff1a\uff08\u300c]))([245]\d\d)"
+    r"(?:[ \-(#:'\"_,;<\[.]{1,4}(?:smtp;[ ]*)?(?:\d\d\d[ -])?[#(]{0,2}([245]\.\d\.\d{1,3})(?![\d\w]|\.\d)|"
+    r"(?=[ \-#,;:<>)\"'\]\uff09\uff1a\u3001\u3002]|\. |\.?$))"
 )
 _USUAL: Final = re.compile(r"([245]\d\d)[ -](?:#?([245]\.\d\.\d{1,3})[ :]+|(?=[A-Za-z<]))")
 _DIGITS: Final = re.compile(r"\d\d\d|\d\.\d\.\d")
@@ -222,7 +223,7 @@ def _stands(text: str, start: int, inner: bool) -> bool:
     if not stripped:
         return not inner
     last = stripped[-1]
-    if last in ":;<\"'=|>" or stripped.endswith(("...", "(", "--")):
+    if last in ":;<\"'=|>\uff1a\uff08\u300c" or stripped.endswith(("...", "(", "--")):
         return not (inner and last in "(")
     return _INTRODUCES.search(stripped) is not None
 

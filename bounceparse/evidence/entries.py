@@ -154,7 +154,7 @@ def find_entries(lines: list[str], ignored: frozenset[str]) -> list[Entry]:
         elif "rcpt to" in lowered:
             found = [(2, address, "", "", "rcpt") for address in find_addresses(lowered.partition("rcpt to")[2])]
         else:
-            words = without_addresses(lowered)
+            words = without_addresses(_sentence_of(lowered) if ". " in lowered else lowered)
             if any(map(words.__contains__, _CONTACT)):
                 continue
             before = lines[number - 1].lower() if number else ""
@@ -172,6 +172,11 @@ def find_entries(lines: list[str], ignored: frozenset[str]) -> list[Entry]:
                     rank = 0
                 entries.append(Entry(number, rank, address, check_address(source) if source else "", rest, shape))
     return entries
+
+
+def _sentence_of(line: str) -> str:
+    """Return the sentences of a line that name an address: what the next one asks for is no matter of theirs."""
+    return " ".join([sentence for sentence in line.split(". ") if "@" in sentence])
 
 
 def _is_role(address: str) -> bool:

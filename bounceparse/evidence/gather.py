@@ -82,7 +82,7 @@ def _gather(message: Message, found: list[str]) -> Gathered:
         elif kind in _STATUS:
             _read_status(message, part, gathered)
         elif kind in RETURNED:
-            if not gathered.original:
+            if not gathered.original and parts[part.parent].type != "multipart/digest":  # its parts are posts to a list
                 gathered.original = _attached(message, part)
         elif kind == "message/feedback-report":
             gathered.report = "feedback"

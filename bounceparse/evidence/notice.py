@@ -137,6 +137,7 @@ def _claim(
         entry.address,
         entry.source,
         entry.address if entry.source else "",
+        "delivered" if code[:1] == "2" == status[:1] else "",
         reply_code=code,
         status=status,
         diagnostic=clip(words, limits.DIAGNOSTIC),
