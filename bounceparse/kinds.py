@@ -41,10 +41,10 @@ _PROGRAM: Final = re.compile(
     r"majordomo|mailman|ezmlm|security|operator|kontakt|"
     r"(?:ndr|dsn|smtp|mta|imap|pop3?|system|server|service|filter|virus|antivirus|anti|spam|scan|scanner|post|admin|administrator|root|robot|bot|auto|"
     r"error|report|reporter|manager|agent|list|sympa|support|help|info|office|contact|network|abuse|noc|web|alert|e-?mail|mails)s?(?![a-z]))"
-    r"|master|mailer|daemon|mail(?![a-z])|[^\x00-\u024f]",
+    r"|master|mailer|daemon|mail(?![a-z])",
     re.I,
 )
-"""Names that a program may write under: with another one in From, a mail is somebody's until more than its words speaks for a bounce."""
+"""Local parts that a program may write under: with another in From, a mail is somebody's until more than its words speaks for a bounce."""
 _YOUR_MAIL: Final = re.compile(
     r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?"
     r"(?:mail|message|nachricht|courriel|courrier|mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b"
@@ -53,8 +53,8 @@ _YOUR_MAIL: Final = re.compile(
 )
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}
-_ANSWERING: Final = frozenset({"in-reply-to", "references", "precedence", "auto-submitted", "x-auto-response-suppress"})
-"""Fields of which an answer that no person wrote has at least one, where its subject is its own."""
+_ANSWERING: Final = frozenset({"in-reply-to", "references", "x-auto-response-suppress"})
+"""Fields of which an answer has one, where its subject is its own; Precedence and Auto-Submitted stand in notices that answer nothing, too."""
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -163,6 +163,10 @@ def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], sig
     if signs.dialect_kind:
         return signs.dialect_kind  # type: ignore[return-value]
     if gathered.report == "dsn" and claims:
+        if gathered.printed:
+            facts = _Facts(gathered, words, signs, names_reason)
+            if not facts.daemon and (facts.from_person or facts.listed or facts.from_somebody):
+                return "auto_reply" if facts.automatic else "not_bounce"
         return _by_action(claims, signs)
     if gathered.report == "disposition":
         return "bounce" if gathered.refused else "disposition"
@@ -217,7 +221,9 @@ class _Facts:
         self.returned = bool(gathered.original)
         self.listed = "list-id" in headers or "list-unsubscribe" in headers
         self.null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
-        self.automatic = "auto_reply@header" in seen or "auto_reply@subject" in seen or ("auto_reply@text" in seen and self._answers_by_itself())
+        self.automatic = "auto_reply@header" in seen or "auto_reply@subject" in seen or (
+            ("auto_reply@text" in seen or "automatic@text" in seen) and self._answers_by_itself()
+        )
         self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
         named = _DAEMON.search(sender)
         human = named is not None and named[1] is not None  # a postmaster may be a person, a mailer-daemon is none
@@ -280,16 +286,16 @@ class _Facts:
 
     @property
     def from_somebody(self) -> bool:
-        """Its From is a name that no program has, and neither header nor a returned message says that it is a report: a newsletter may quote one."""
+        """Its From has a name, and an address that no program has, and no header says that it is a report: people and newsletters quote them."""
         headers = self.gathered.headers
-        if self.daemon or self.null_path or self.returned or "auto-submitted" in headers:
+        if self.daemon or self.null_path or "auto-submitted" in headers or headers.get("content-type", "")[:16].lower() == "multipart/report":
             return False
         if self.quotes:
             return True
         name, angle, address = headers.get("from", "").rpartition("<")
         if not angle or not name.strip():
             return False
-        return _PROGRAM.search(f"{decode_field(name, limits.FIELD)} {address.partition('@')[0]}") is None
+        return _PROGRAM.search(address.partition("@")[0]) is None
 
     @property
     def foreign_path(self) -> bool:

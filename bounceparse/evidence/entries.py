@@ -25,7 +25,8 @@ _SENDMAIL: Final = re.compile(
 _LABEL: Final = re.compile(
     r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
     r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|"
-    r"mailbox|user|empf[^\s:]{1,6}nger|destinataires?|"
+    r"mailbox|user|empf[^\s:]{1,6}nger(?:adresse)?|destinataires?|recipient's(?: e?-?mail)?|addresse?s?(?:\(es\))? that failed|"
+    r"(?:mail-?)?adresse|adresse (?:e-?mail|du destinataire|mail)|direcci[^\s:]{1,3}n|indirizzo|endere[^\s:]{1,3}o|adres|адрес(?: получателя)?|"
     r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
     r"[^\S\n]*+(?:address|name|\(s\))?[^\S\n]*+[:=\uff1a][^\S\n]*+[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
     re.I,
@@ -151,7 +152,7 @@ def find_entries(lines: list[str], ignored: frozenset[str]) -> list[Entry]:
             found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
         elif _COLON.search(line) is not None and (match := _TO.match(line)) is not None:
             found = [(0, address, "", "", "to") for address in find_addresses(match[1])]
-        elif "rcpt to" in lowered:
+        elif "rcpt to" in lowered and "@" in lowered.partition("rcpt to")[2]:
             found = [(2, address, "", "", "rcpt") for address in find_addresses(lowered.partition("rcpt to")[2])]
         else:
             words = without_addresses(_sentence_of(lowered) if ". " in lowered else lowered)

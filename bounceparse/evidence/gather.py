@@ -43,6 +43,7 @@ class Gathered:
     original: str = ""  # the returned message, at least its header
     feedback: str = ""  # the feedback type of a complaint
     refused: bool = False  # a disposition notification that says: rejected
+    printed: bool = False  # the fields of the machine part stand in the text for people, which anybody can quote
     forwarded: bool = False  # the report stood in an attached message
     headers: dict[str, str] = field(default_factory=dict)  # of the message that is the report
 
@@ -106,6 +107,7 @@ def _gather(message: Message, found: list[str]) -> Gathered:
     elif not gathered.report and has_status_fields(gathered.text):
         gathered.claims = read_delivery_status(gathered.text, gathered.offset, gathered.fields)
         gathered.report = "dsn" if gathered.claims else ""
+        gathered.printed = True
     return gathered
 
 
@@ -184,3 +186,4 @@ def _look_inside(gathered: Gathered) -> None:
     if has_status_fields(gathered.text):
         gathered.claims = read_delivery_status(gathered.text, gathered.offset, gathered.fields)
         gathered.report = "dsn" if any(claim.final_address or claim.original_address or claim.diagnostic for claim in gathered.claims) else ""
+        gathered.printed = True
