@@ -39,7 +39,7 @@ _DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?mast
 _PROGRAM: Final = re.compile(
     r"(?<![a-z])(?:no[-_. ]?reply|do[-_. ]?not|notific|benachr|bounce|return|deliver|undeliver|gateway|protect|quarantine|webmaster|hostmaster|"
     r"majordomo|mailman|ezmlm|security|operator|kontakt|"
-    r"(?:ndr|dsn|smtp|mta|imap|pop3?|system|server|service|filter|virus|antivirus|anti|spam|scan|scanner|post|admin|administrator|root|robot|bot|auto|"
+    r"(?:ndr|dsn|smtp|mta|mx|gw|relay|smarthost|imap|pop3?|system|server|service|filter|virus|antivirus|anti|spam|scan|scanner|post|admin|administrator|root|robot|bot|auto|"
     r"error|report|reporter|manager|agent|list|sympa|support|help|info|office|contact|network|abuse|noc|web|alert|e-?mail|mails)s?(?![a-z]))"
     r"|master|mailer|daemon|mail(?![a-z])",
     re.I,
