@@ -45,6 +45,7 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 """Phases before the recipient was named: no reply in them can be about the recipient."""
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
+_SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
 _OUR_SIDE: Final = re.compile(
     r" (?:(?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) |"
@@ -58,6 +59,7 @@ _OURS: Final = (
     *(" unsubscribe ", " ihr ", " ihre ", " votre ", " vos ", " su ", " seu ", " sua ", " tuo ", " tua ", " vostro ", " vostra ", " uw "),
     *(" twoj ", " twoja ", " twoje ", " ваш ", " ваша ", " ваше ", " вашего ", " вашей ", " ditt ", " din "),
 )
+_DENIED: Final = (" not ", " isnt ", " wasnt ", " hasnt been ", " not been ", " never ", " never been ", " nicht ", " niet ")
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
@@ -287,6 +289,8 @@ class Judge:
                 continue
             if phrase.dialect and phrase.dialect != dialect:
                 continue
+            if phrase.reason in _SAID_OF_THE_MAILBOX and words.endswith(_DENIED, 0, match.last + 1):
+                continue  # "the mailbox is not full", "the user is not disabled"
             if phrase.reason in _ADDRESS_IS_DEAD and _is_ours(match, words):
                 continue
             kept.append(match)
@@ -502,8 +506,12 @@ class Judge:
             marks = self._landmarks.vendors
             present = {name for literal, _, _ in case.hits if literal in marks for name in marks[literal]}
             for vendor in vendors:
-                if vendor.code[0] in ("X", code[0]) and (vendor.vendor in present or (len(host) > 1 and host.endswith(self._dotted(vendor.hosts)))):
+                if vendor.code[0] not in ("X", code[0]):
+                    continue
+                if vendor.vendor in present or (len(host) > 1 and host.endswith(self._dotted(vendor.hosts))):
                     return Status(vendor.code, vendor.title, vendor.reason, confidence="high", fault=vendor.fault), vendor.reason
+                if len(detail) == 5 and len({one.vendor for one in vendors}) == 1:  # the registry has no code of three digits: who uses one has it from that vendor
+                    return Status(vendor.code, vendor.title, vendor.reason, confidence="medium", fault=vendor.fault), vendor.reason
         status = tables.statuses.get(detail)
         if status is None:
             status = tables.statuses.get(f"{detail.partition('.')[0]}.0")

@@ -26,6 +26,7 @@ _CODE: Final = re.compile(
 _USUAL: Final = re.compile(r"([245]\d\d)[ -](?:#?([245]\.\d\.\d{1,3})[ :]+|(?=[A-Za-z<]))")
 _DIGITS: Final = re.compile(r"\d\d\d|\d\.\d\.\d")
 _STATUS: Final = re.compile(r"(?<![\w./=@])(?<![\d.]-)([245]\.\d\.\d{1,3})(?!\d|\.\d|-?[A-Za-z]{2,}@)")
+_SECTION: Final = re.compile(r"(?:\brfc[ -]?\d{3,4}|\bsection|\bsect?\.|§)[ ,:(]{0,3}(?:section |sect?\. ?|§ ?)?\Z", re.I)
 _START: Final = re.compile(
     r"[\s<>*.:\"'(|-]*(?:(?:smtp|x-?smtp|lmtp|esmtp)[;:]\s*)?(?:error[ _-]?(?:code)?[ :=]*|code[ :=]*|status[ :=]*|#<?\s?#?)?\Z", re.I
 )
@@ -202,16 +203,24 @@ def read_masked_reply(text: str) -> Reply:
         if plain is not None:
             code, end = plain[1], plain.end()
     if status[2:] == "0.0":  # says nothing; qmail and its kin put the real one at the end
-        better = _STATUS.search(text, end)
+        better = _find_status(text, end)
         if better is not None and better[1][0] == status[0]:
             status = better[1]
     if not status:
-        later = _STATUS.search(text, end) or (_STATUS.search(text) if end else None)
+        later = _find_status(text, end) or (_find_status(text, 0) if end else None)
         if later is not None:
             status = later[1]
             if later.start() >= end and later.start() - end < 4:
                 end = later.end()
     return Reply(code, status, text[end:].lstrip(" -#):;,.'\""))
+
+
+def _find_status(text: str, start: int) -> re.Match[str] | None:
+    """Return where an enhanced status code stands from `start` on; a section of a standard, as in "RFC 5321 4.1.3", is none."""
+    for match in _STATUS.finditer(text, start):
+        if _SECTION.search(text, max(0, match.start() - 24), match.start()) is None:
+            return match
+    return None
 
 
 def _stands(text: str, start: int, inner: bool) -> bool:

@@ -38,6 +38,8 @@ def test_the_order_of_precedence_is_one_list() -> None:
         # a telling code where the words say nothing
         ("550 5.1.1 zzqq", "user_unknown", "hard", "status:5.1.1"),
         ("550 5.7.26 zzqq", "auth_failure", "soft", "status:5.7.26"),
+        # of three digits, which one vendor alone uses, whether the reply names it or not
+        ("550 5.7.509 zzqq", "auth_failure", "soft", "status:5.7.509"),
         # weak words with the basic code
         ("550 Requested action not taken: mailbox unavailable", "user_unknown", "hard", "phrase:en/mailbox-unavailable"),
         # errors of the system
@@ -69,6 +71,11 @@ def test_what_speaks_before_what(text: str, reason: str, bounce: str, rule: str)
         "550 5.1.1 message too large",
         "550 5.1.1 mailbox full",
         "550 5.1.1 temporary failure",
+        "550 5.7.1 The mailbox is not full and the user is not disabled; the message is against our policy",
+        "550 This account has never been suspended, but your address was refused",
+        "550-HELO/EHLO set to IP address not enclosed in square brackets\n550 (RFC2821 4.1.3)",
+        "550 5.2.1 The group members@example.com does not allow posting from outside the organization",
+        "553 Relaying disallowed. Invalid Domain - example.com",
         "550 5.7.1 Unable to relay for a@example.com",
         "550 relay not permitted, user unknown here",
         "553 5.1.8 <news@example.org>... Domain of sender address news@example.org does not exist",
