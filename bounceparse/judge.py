@@ -510,7 +510,7 @@ class Judge:
                     continue
                 if vendor.vendor in present or (len(host) > 1 and host.endswith(self._dotted(vendor.hosts))):
                     return Status(vendor.code, vendor.title, vendor.reason, confidence="high", fault=vendor.fault), vendor.reason
-                if len(detail) == 5 and len({one.vendor for one in vendors}) == 1:  # the registry has no code of three digits: who uses one has it from that vendor
+                if len(detail) == 5 and len({one.vendor for one in vendors}) == 1:  # the registry has none of three digits: it is that vendor's
                     return Status(vendor.code, vendor.title, vendor.reason, confidence="medium", fault=vendor.fault), vendor.reason
         status = tables.statuses.get(detail)
         if status is None:
