@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from bounceparse.batch import run
-from bounceparse.cli.reading import Select
+from bounceparse.cli.progress import Progress
+from bounceparse.cli.reading import Ending, Select
+from bounceparse.cli.state import State
 from bounceparse.intake import Failure
 from bounceparse.intake.files import stdin_reader
 from bounceparse.intake.form import HEAD, tell
@@ -21,7 +23,29 @@ if TYPE_CHECKING:
     from bounceparse.tables import Tables
 
 
-def rows_of(
+def count_all(
+    state: State,
+    paths: tuple[str, ...],
+    select: Select,
+    engine: Engine,
+    recurse: bool,
+    jobs: int | Literal["auto"],
+    add: Callable[[Record], None],
+) -> Ending:
+    """Give every wanted record of the paths to `add`, showing how far it is; return how it ended."""
+    ending, progress = Ending(state), Progress(state, paths)
+    try:
+        for path in paths:
+            for rows in _rows(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
+                ending.read += 1
+                for row in rows:
+                    add(row)
+    finally:
+        state.clear()
+    return ending
+
+
+def _rows(
     path: str,
     select: Select,
     engine: Engine,

@@ -7,10 +7,9 @@ from typing import Literal
 
 import click
 
-from bounceparse.cli.counting import Providers, rows_of
+from bounceparse.cli.counting import Providers, count_all
 from bounceparse.cli.options import FILE, build_engine, input_options, output_option, select_options
-from bounceparse.cli.progress import Progress
-from bounceparse.cli.reading import Ending, check_paths, selection
+from bounceparse.cli.reading import check_paths, selection
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
 from bounceparse.output.html import Page
@@ -51,16 +50,7 @@ def command(
     engine = build_engine(rules)
     select = selection(only, since, until)
     summary = Summary(Providers(engine.tables).of)
-    ending = Ending(state)
-    progress = Progress(state, paths)
-    try:
-        for path in paths:
-            for rows in rows_of(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
-                ending.read += 1
-                for row in rows:
-                    summary.add(row)
-    finally:
-        state.clear()
+    ending = count_all(state, paths, select, engine, recurse, jobs, summary.add)
     code = ending.code()
     if ending.read or not code:  # an empty page is not to take the place of one that says something
         with open_sink(output, state.no_colour) as sink:

@@ -10,10 +10,9 @@ import click
 import msgspec
 from msgspec import Struct
 
-from bounceparse.cli.counting import Providers, rows_of
+from bounceparse.cli.counting import Providers, count_all
 from bounceparse.cli.options import FILE, Words, build_engine, format_option, input_options, output_option, select_options
-from bounceparse.cli.progress import Progress
-from bounceparse.cli.reading import Ending, check_paths, plural, selection
+from bounceparse.cli.reading import check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import state_of
 from bounceparse.output.csv import cell, lines
@@ -67,16 +66,7 @@ def command(
     select = selection(only, since, until)
     wanted = tuple(dict.fromkeys(name for group in by for name in group)) or USUAL
     count = Count(wanted, Providers(engine.tables), bool(only))
-    ending = Ending(state)
-    progress = Progress(state, paths)
-    try:
-        for path in paths:
-            for rows in rows_of(path, select, engine, recurse, jobs, ending.failed, progress.update if progress.wanted else None):
-                ending.read += 1
-                for row in rows:
-                    count.add(row)
-    finally:
-        state.clear()
+    ending = count_all(state, paths, select, engine, recurse, jobs, count.add)
     with open_sink(output, state.no_colour) as sink:
         _write(format, sink, count, wanted, top)
     ctx.exit(ending.code())
