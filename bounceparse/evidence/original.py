@@ -37,7 +37,7 @@ _SEPARATOR: Final = re.compile(
     r"urspr[^\n]{1,3}ngliche nachrichtenkopfzeilen:|originalnachrichtenkopfzeilen:|en-t[^\n]{1,2}tes de message d.origine[^\n]{0,3}:|"
     r"encabezados de mensajes? original(?:es)?:|intestazioni originali del messaggio:|cabe[^\n]{1,2}alhos originais da mensagem:|"
     r"oorspronkelijke berichtkoppen:|元のメッセージ ヘッダー:|原始邮件头:|исходные заголовки сообщения:"
-    r")[ \t]*(?=\n|$)",
+    r")[ \t]{0,99}+(?=\n|$)",  # bounded: what stands before gives way eighty times
     re.I,
 )
 _HEADER_RUN: Final = re.compile(

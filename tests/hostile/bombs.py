@@ -347,6 +347,7 @@ BOMBS |= {
 BOMBS |= {f"{name} in text": in_text(unit) for name, unit in (UNITS | LINES).items()}
 BOMBS |= {f"{name} below a recipient": in_text(unit, b"<a@b.example>:\n") for name, unit in (UNITS | LINES).items()}
 BOMBS |= {f"{name} behind a reply": in_text(unit, b"<a@b.example>: host mx.b.example said: 550 5.1.1 ") for name, unit in UNITS.items()}
+BOMBS |= {f"{name} behind a separator": in_text(unit, b"\n--- this is a copy of the message") for name, unit in UNITS.items()}
 BOMBS |= {f"{name} in a diagnostic": in_field(b"Diagnostic-Code", unit, b"smtp; 550 ") for name, unit in UNITS.items()}
 BOMBS |= {f"{name} in a recipient": in_field(b"Original-Recipient", unit, b"rfc822;") for name, unit in UNITS.items()}
 BOMBS |= {f"{name} in a status": in_field(b"Status", unit) for name, unit in UNITS.items()}
