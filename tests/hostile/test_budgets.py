@@ -20,6 +20,7 @@ import pytest
 from bounceparse import flaws, limits, record
 from bounceparse.engine import parse
 from bounceparse.evidence.dialect import compile_template
+from bounceparse.evidence.original import cut_original
 from bounceparse.model import Report
 from bounceparse.tables import load_tables
 from bounceparse.wire.mime import read_message
@@ -149,6 +150,12 @@ def test_a_message_beyond_the_limit_is_clipped() -> None:
     raw = bombs.TEXT + b"a" * limits.MESSAGE
     assert flaws.CUT_MESSAGE in read_message(raw).flaws
     assert len(read_message(raw).text) <= limits.MESSAGE
+
+
+def test_blanks_behind_a_separator_cost_no_more_than_others() -> None:
+    """What the line says may be cut short at eighty places, and the blanks behind it are not to be read anew at each."""
+    text = "\n--- Below this line is a copy" + "\t" * limits.TEXT + "x\n"
+    assert min(work(lambda: cut_original(text)) for _ in range(3)) < unit()
 
 
 def test_all_phrases_at_once() -> None:
