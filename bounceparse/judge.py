@@ -43,19 +43,31 @@ _GUESS: Final[Certainty] = "guess"
 
 _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 """Phases before the recipient was named: no reply in them can be about the recipient."""
+_OF_AUTH: Final = frozenset({"530", "534", "535", "538"})
+"""Reply codes of the AUTH command alone (RFC 4954 6): a user unknown in one of them is the one who logs in."""
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
 _ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
+_BEFORE_RCPT: Final[dict[str, tuple[str, Certainty]]] = {"MAIL": ("sender_rejected", _LIKELY), "AUTH": ("relay_denied", _LIKELY)}
+"""Whom words about a user mean before the recipient was named."""
 _SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
 _OUR_SIDE: Final = re.compile(
-    r" (?:(?:your|senders?|sending|mail from|mailfrom|return path|envelope from|from address|reverse path|helo|ehlo) |"
+    r" (?:(?:your|senders?|sending|that sent|who sent|sent by|connecting|client|mail from|mailfrom|return path|envelope from|from address|"
+    r"reverse path|helo|ehlo) |"
     r"l?expediteur|l?emetteur|absender|remitente|remetente|mittente|afzender|nadawc|отправител|відправник|avsandar|afsender|avsender|lahettaj|"
     r"odesilatel|felado|gonderen|gonderici|αποστολ|expeditor|שולח)|送信者|送信元|差出人|发件人|发信人|寄件|發件人|發信人|발신|보낸"
 )
 _UNSPACED: Final = frozenset({"ja", "zh", "ko"})  # "sender" stands right before what is said of it, with no blank between
+_IN_THE_MESSAGE: Final = re.compile(r" (?:header|url|urls|link|links|hyperlink) (?!.*\b(?:rcpt|recipient|said) )")
+_OF_OURS: Final = re.compile(
+    r" (?:name |names |address |addresses )?(?:in|of|for|as|during|from) (?:the |your |this )?"
+    r"(?:helo|ehlo|greeting|sender|senders|mail from|mailfrom|return path|reverse path|envelope|"
+    r"from (?:header|address|line|field)|header|headers|url|link) "
+)
 _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
 _OURS: Final = (
-    *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return "),
+    *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return ", " ip "),
+    *(" login ", " authenticated ", " mail from ", " mailfrom ", " reply to "),
     *(" unsubscribe ", " ihr ", " ihre ", " votre ", " vos ", " su ", " seu ", " sua ", " tuo ", " tua ", " vostro ", " vostra ", " uw "),
     *(" twoj ", " twoja ", " twoje ", " ваш ", " ваша ", " ваше ", " вашего ", " вашей ", " ditt ", " din "),
 )
@@ -242,6 +254,8 @@ class Judge:
 
         Asked through an LRU cache, so it sees nothing that tells one recipient from another.
         """
+        if not phase and code in _OF_AUTH and status[2:4] not in ("1.", "2."):
+            phase = "AUTH"
         case = _Case(plain, links, code, status, phase, host, dialect, text, bare)
         self._listen(case)
         for step in self._steps:
@@ -379,6 +393,8 @@ class Judge:
             return None
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
+        if phrase.reason in _ADDRESS_IS_DEAD and status is not None and status.confidence != "low" and reason not in _ADDRESS_IS_DEAD:
+            phrase = next((match.phrase for match in strong if match.phrase.reason == reason), phrase)  # code and words agree on another cause
         if phrase.reason == reason:
             agreed = _SURE if status is not None and status.confidence != "low" else _LIKELY
             return _Finding(reason, f"status:{case.status}", agreed, phrase.fault, phrase.temporary)
@@ -531,7 +547,7 @@ class Judge:
         if ceiling == _GUESS or (ceiling == _LIKELY and certainty == _SURE):
             certainty = ceiling
         if case.phase in _EARLY and (name in _ABOUT_RECIPIENT or (name == "domain_unknown" and case.phase == "MAIL")) and rule[:5] != "provi":
-            name, certainty = ("sender_rejected", _LIKELY) if case.phase == "MAIL" else ("policy", _GUESS)
+            name, certainty = _BEFORE_RCPT.get(case.phase, ("policy", _GUESS))
         reason: Reason = self._tables.reasons[name]
         fault: Fault = finding.fault or reason.fault  # type: ignore[assignment]
         bounce: Bounce = "soft"
@@ -567,6 +583,10 @@ def _by_place(match: Match) -> tuple[int, int, int]:
 def _is_ours(match: Match, words: str) -> bool:
     """Say whether words that declare an address dead are about our side: "your account …", "domain of sender … does not exist"."""
     if words.endswith(_OURS, 0, match.start + 1):
+        return True
+    if _OF_OURS.match(words, match.end - 1) is not None:
+        return True
+    if _IN_THE_MESSAGE.search(words[max(0, match.start - 40) : match.start + 1]) is not None:
         return True
     if match.phrase.weak:
         return _OUR_SIDE.search(words) is not None
