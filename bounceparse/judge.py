@@ -14,9 +14,11 @@ from functools import cache, lru_cache
 from typing import Final
 
 from bounceparse import limits
+from bounceparse.again import read_wait
 from bounceparse.landmarks import Hit, Landmarks, Match, landmarks_of, places_of
 from bounceparse.model import Bounce, Certainty, Evidence, Fault, Recipient, Verdict
 from bounceparse.replies import mask, read_masked_reply, read_phase
+from bounceparse.said_of import SaidOf
 from bounceparse.tables import Phrase, Reason, Reply, Status, Tables
 from bounceparse.text import printable, squeeze
 from bounceparse.wire.address import check_address
@@ -51,27 +53,6 @@ _BEFORE_RCPT: Final[dict[str, tuple[str, Certainty]]] = {"MAIL": ("sender_reject
 """Whom words about a user mean before the recipient was named."""
 _SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_OUR_SIDE: Final = re.compile(
-    r" (?:(?:your|senders?|sending|that sent|who sent|sent by|connecting|client|mail from|mailfrom|return path|envelope from|from address|"
-    r"reverse path|helo|ehlo) |"
-    r"l?expediteur|l?emetteur|absender|remitente|remetente|mittente|afzender|nadawc|отправител|відправник|avsandar|afsender|avsender|lahettaj|"
-    r"odesilatel|felado|gonderen|gonderici|αποστολ|expeditor|שולח)|送信者|送信元|差出人|发件人|发信人|寄件|發件人|發信人|발신|보낸"
-)
-_UNSPACED: Final = frozenset({"ja", "zh", "ko"})  # "sender" stands right before what is said of it, with no blank between
-_IN_THE_MESSAGE: Final = re.compile(r" (?:header|url|urls|link|links|hyperlink) (?!.*\b(?:rcpt|recipient|said) )")
-_OF_OURS: Final = re.compile(
-    r" (?:name |names |address |addresses )?(?:in|of|for|as|during|from) (?:the |your |this )?"
-    r"(?:helo|ehlo|greeting|sender|senders|mail from|mailfrom|return path|reverse path|envelope|"
-    r"from (?:header|address|line|field)|header|headers|url|link) "
-)
-_AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
-_OURS: Final = (
-    *(" your ", " sending ", " sender ", " senders ", " client ", " relay ", " helo ", " ehlo ", " reverse ", " reply ", " return ", " ip "),
-    *(" login ", " authenticated ", " mail from ", " mailfrom ", " reply to "),
-    *(" unsubscribe ", " ihr ", " ihre ", " votre ", " vos ", " su ", " seu ", " sua ", " tuo ", " tua ", " vostro ", " vostra ", " uw "),
-    *(" twoj ", " twoja ", " twoje ", " ваш ", " ваша ", " ваше ", " вашего ", " вашей ", " ditt ", " din "),
-)
-_DENIED: Final = (" not ", " isnt ", " wasnt ", " hasnt been ", " not been ", " never ", " never been ", " nicht ", " niet ")
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
@@ -85,20 +66,6 @@ _EVENTS: Final = {
 _EVENT_REASONS: Final = frozenset(_EVENTS.values())
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 _NAMING_A_LIST: Final = frozenset({"blocklisted", "reputation", "spam", "policy"})
-_WAIT: Final = re.compile(
-    r"(?:in|after|for|within|wait|dans|en|em|tra|fra|over|za|через|about|another|noch) "
-    r"(\d{1,6}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|"
-    r"sekunden?|minuten?|stunden?|secondes?|heures?|segundos?|minutos?|horas?|secondi|minuti|ore|sekund|minut|godzin|секунд|минут|часов)\b"
-    r"|(?:retry|again|back|delay|wait)(?: later)?(?: in| after| for)? (\d{1,2}) (\d\d) (\d\d)\b"
-    r"|(?:retry after|retry in|again in|again after) (\d{1,6}) (?![smhгчм]|час)"
-    r"|(\d{1,4}) ?(秒|分|分钟|分後|分以)"
-)
-_WAITING: Final = (
-    *(" sec", " min", " hour", " h ", " m ", " s ", " hr", "retry", "again", "wait", "delay", "back", "minut", "sekund", "second", "segund"),
-    *("stund", "heure"),
-    *("hora", " ore ", "godzin", "минут", "секунд", "час", "秒", "分"),
-)
-"""A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
 _ANGLED: Final = re.compile(r"(?<![Ff][Rr][Oo][Mm]:)<([^\s<>@]{1,128}@[\w.-]{3,255})>")
 _EXIT: Final = re.compile(r"(?:x unix|exit(?:ed)?(?: with)?(?: status| code| value)?|status|returned|ex) (\d{1,3})(?: |$)")
 _WINSOCK: Final = re.compile(r" (?:winsock|socket|wsa|win32|error)[a-z ]{0,24} (1[01]\d{3}) ")
@@ -112,7 +79,7 @@ class _Case:
     """One recipient on trial: what was read once, for every step."""
 
     __slots__ = (
-        *("bare", "code", "dialect", "found", "hits", "host", "klass", "links", "phase", "plain", "status", "temporary", "text", "words"),
+        *("bare", "code", "dialect", "doubtful", "found", "hits", "host", "klass", "links", "phase", "plain", "status", "temporary", "text", "words"),
     )
 
     def __init__(self, plain: str, links: str, code: str, status: str, phase: str, host: str, dialect: str, text: str, bare: bool) -> None:
@@ -130,6 +97,7 @@ class _Case:
         self.hits: list[Hit] = []
         self.found: list[Match] = []
         self.temporary = False
+        self.doubtful = False  # it declares an address dead that is not the recipient's, or denies it
 
 
 class _Finding:
@@ -155,6 +123,7 @@ class Judge:
     def __init__(self, tables: Tables, landmarks: Landmarks | None = None) -> None:
         self._tables = tables
         self._landmarks = landmarks if landmarks is not None else landmarks_of(tables)
+        self._said_of = SaidOf(tables.bearings)
         self._ranks = {name: reason.rank for name, reason in tables.reasons.items()}
         self._hosts = {host: provider.key for provider in tables.providers for host in provider.hosts}
         self._lists = {
@@ -284,7 +253,7 @@ class Judge:
         case.hits = hits
         if not hits:
             return
-        found = self._speaking(matches, plain, words, bool(links), case.klass, case.phase, case.dialect)
+        found = self._speaking(case, matches, words, bool(links))
         lists = landmarks.blocklists
         for literal, start, end in hits:
             if literal in lists:
@@ -292,8 +261,9 @@ class Judge:
         case.found = found
         case.temporary = any(match.phrase.temporary for match in matches)
 
-    def _speaking(self, matches: list[Match], plain: str, words: str, links: bool, klass: str, phase: str, dialect: str) -> list[Match]:
+    def _speaking(self, case: _Case, matches: list[Match], words: str, links: bool) -> list[Match]:
         """Return the matches that may speak here and are not inside a longer one; those in links only when nothing else speaks."""
+        klass, phase, dialect, said_of = case.klass, case.phase, case.dialect, self._said_of
         kept = []
         for match in matches:
             phrase = match.phrase
@@ -303,9 +273,9 @@ class Judge:
                 continue
             if phrase.dialect and phrase.dialect != dialect:
                 continue
-            if phrase.reason in _SAID_OF_THE_MAILBOX and words.endswith(_DENIED, 0, match.last + 1):
-                continue  # "the mailbox is not full", "the user is not disabled"
-            if phrase.reason in _ADDRESS_IS_DEAD and _is_ours(match, words):
+            denied = phrase.reason in _SAID_OF_THE_MAILBOX and said_of.denied(match, words)
+            if denied or (phrase.reason in _ADDRESS_IS_DEAD and said_of.ours(match, words)):
+                case.doubtful = case.doubtful or not phrase.weak
                 continue
             kept.append(match)
         if len(kept) < 2:
@@ -313,7 +283,7 @@ class Judge:
         if links and any(match.end <= len(words) for match in kept):
             kept = [match for match in kept if match.end <= len(words)]
         if len(kept) > 1:
-            quoted = _quoted_from(plain)
+            quoted = _quoted_from(case.plain)
             if quoted and any(match.start >= quoted and not match.phrase.weak for match in kept):
                 kept = [match for match in kept if match.start >= quoted or match.phrase.reason == "sender_rejected"]
         kept.sort(key=_by_place)
@@ -423,6 +393,8 @@ class Judge:
             return None
         weak = [match.phrase.reason for match in case.found]
         certainty = _SURE if status.confidence == "high" and not (weak and reason not in weak) else _LIKELY
+        if case.doubtful and reason in _ADDRESS_IS_DEAD:
+            certainty = _GUESS
         return _Finding(reason, f"status:{case.status}", certainty, status.fault)
 
     def _weak_words(self, case: _Case) -> _Finding | None:
@@ -557,7 +529,7 @@ class Judge:
             bounce = "hard"
         if bounce == "hard" and (case.klass == "4" or certainty == _GUESS or finding.temporary or case.temporary or late):
             bounce = "soft"
-        retry = _wait(case.words) if case.klass != "5" or name in ("greylisted", "rate_limited") else None
+        retry = read_wait(case.words) if case.klass != "5" or name in ("greylisted", "rate_limited") else None
         blocklist = self._blocklist(case) if name in _NAMING_A_LIST else ""
         return bounce, name, fault, certainty, rule, retry, blocklist
 
@@ -580,23 +552,6 @@ def _by_place(match: Match) -> tuple[int, int, int]:
     return match.start, -match.end, -_length(match)
 
 
-def _is_ours(match: Match, words: str) -> bool:
-    """Say whether words that declare an address dead are about our side: "your account …", "domain of sender … does not exist"."""
-    if words.endswith(_OURS, 0, match.start + 1):
-        return True
-    if _OF_OURS.match(words, match.end - 1) is not None:
-        return True
-    if _IN_THE_MESSAGE.search(words[max(0, match.start - 40) : match.start + 1]) is not None:
-        return True
-    if match.phrase.weak:
-        return _OUR_SIDE.search(words) is not None
-    if match.phrase.language in _UNSPACED and _OUR_SIDE.search(words, max(0, match.start - 16), match.end) is not None:
-        return True
-    if match.last == match.start:
-        return False
-    return _OUR_SIDE.search(words, match.start, match.end) is not None or _AN_IP.search(words, match.start, match.end) is not None
-
-
 def _length(match: Match) -> int:
     """Return how much of a match was said, gaps left out."""
     words = match.phrase.words
@@ -614,26 +569,6 @@ def _quoted_from(plain: str) -> int:
     if not rest or len(rest) > len(plain) - 8:
         return 0
     return len(squeeze(plain[: len(plain) - len(rest)])) - 1
-
-
-def _wait(words: str) -> int | None:
-    """Return the seconds after which the reply asks to be tried again, None when it names no time."""
-    match = _WAIT.search(words) if any(map(words.__contains__, _WAITING)) else None
-    if match is None:
-        return None
-    number, unit, hours, minutes, seconds, plain, eastern, eastern_unit = match.groups()
-    if hours is not None:
-        return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    if plain is not None:
-        return int(plain)
-    if eastern is not None:
-        return int(eastern) * (1 if eastern_unit == "秒" else 60)
-    letter = unit[0]
-    if letter in "mм":
-        return int(number) * 60
-    if letter in "hгч" or unit.startswith(("stund", "or", "godz")):
-        return int(number) * 3600
-    return int(number)
 
 
 def _because(evidence: tuple[Evidence, ...], rule: str) -> tuple[Evidence, ...]:

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evidence",),
     ("kinds",),
     ("recipients",),
+    ("again", "said_of"),
     ("judge",),
     ("verp",),
     ("prove",),

@@ -25,6 +25,7 @@ from bounceparse.tables.rules import (
 )
 from bounceparse.tables.shapes import (
     AutoReply,
+    Bearings,
     Blocklist,
     Phrase,
     Provider,
@@ -52,7 +53,8 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         return (Source(f"{package}/{name}", f"bounceparse/{name}") for name in names if name.rpartition("/")[0] == folder)
 
     reasons = _compile_reasons(source("reasons"))
-    phrases = tuple(phrase for file in sources("data/phrases") for phrase in _compile_phrases(file, reasons))
+    languages = list(sources("data/phrases"))
+    phrases = tuple(phrase for file in languages for phrase in _compile_phrases(file, reasons))
     providers = tuple(_compile_provider(file, reasons) for file in sources("data/providers"))
     dialects = tuple(read_dialect(file.top(), file.stem, reasons) for file in sources("dialects"))
     status = source("status")
@@ -65,6 +67,7 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         _compile_replies(source("reply"), reasons),
         {result.id: result for name, kinds in _SYSTEM.items() for kind in kinds for result in _compile_system(source(name), kind, reasons)},
         phrases,
+        {file.stem: _compile_bearings(file) for file in languages},
         providers,
         _compile_blocklists(source("blocklists")),
         _compile_autoreply(source("autoreply")),
@@ -247,8 +250,15 @@ def _compile_phrases(source: Source, reasons: dict[str, Reason]) -> Iterator[Phr
     for entry in entries:
         yield from read_phrases(entry, source.stem, language, reasons)
     list(read_samples(source, reasons))
-    top.taken.update(("phrase", "sample"))
+    top.taken.update(("bearings", "phrase", "sample"))
     top.done()
+
+
+def _compile_bearings(source: Source) -> Bearings:
+    table = source.top().inner("bearings")
+    bearings = Bearings(*[table.literals(field, 2) for field in Bearings.__struct_fields__])
+    table.done()
+    return bearings
 
 
 def _compile_provider(source: Source, reasons: dict[str, Reason]) -> Provider:

@@ -145,6 +145,23 @@ class Phrase(Struct, frozen=True, gc=False, omit_defaults=True):
     source: str = ""
 
 
+class Bearings(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How one language tells of whom words are said, and that they are denied; squeezed literals.
+
+    What declares an address dead is not said of the recipient when a word of `before` or `denials` stands right before it, one of `inside` in its
+    gaps, one of `near` a few words ahead, or one of `after` behind it, joined by `links`, with `fillers` between them.
+    """
+
+    denials: tuple[str, ...] = ()  # "not"
+    before: tuple[str, ...] = ()  # "your"
+    inside: tuple[str, ...] = ()  # "sender"
+    near: tuple[str, ...] = ()  # "header"
+    recipient: tuple[str, ...] = ()  # after one of `near`, it is said of the recipient all the same
+    links: tuple[str, ...] = ()  # "of"
+    fillers: tuple[str, ...] = ()  # "the"
+    after: tuple[str, ...] = ()  # "sender"
+
+
 class Token(Struct, frozen=True, gc=False, omit_defaults=True):
     """A mark inside the replies of one provider that says more than its codes."""
 
@@ -269,6 +286,7 @@ class Tables(Struct, frozen=True):
     replies: dict[str, tuple[Reply, ...]]
     system: dict[str, SystemResult]
     phrases: tuple[Phrase, ...]
+    bearings: dict[str, Bearings]  # by language
     providers: tuple[Provider, ...]
     blocklists: tuple[Blocklist, ...]
     autoreply: AutoReply
