@@ -53,6 +53,8 @@ _BEFORE_RCPT: Final[dict[str, tuple[str, Certainty]]] = {"MAIL": ("sender_reject
 """Whom words about a user mean before the recipient was named."""
 _SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
+_WITH_A_DEAD_ADDRESS: Final = _ADDRESS_IS_DEAD | _CATCH_ALL | {"network_error"}
+"""What the same reply may say beside a dead address; any other cause in it makes the dead address a part of another story."""
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
@@ -363,8 +365,10 @@ class Judge:
             return None
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
-        if phrase.reason in _ADDRESS_IS_DEAD and status is not None and status.confidence != "low" and reason not in _ADDRESS_IS_DEAD:
-            phrase = next((match.phrase for match in strong if match.phrase.reason == reason), phrase)  # code and words agree on another cause
+        if phrase.reason in _ADDRESS_IS_DEAD and reason not in _ADDRESS_IS_DEAD:
+            others = [match for match in strong if match.phrase.reason not in _WITH_A_DEAD_ADDRESS]
+            if others:  # "poor reputation: 12 % of your recipients are unknown users"; what code and words agree on comes first
+                phrase = self._best([match for match in others if match.phrase.reason == reason] or others, case).phrase
         if phrase.reason == reason:
             agreed = _SURE if status is not None and status.confidence != "low" else _LIKELY
             return _Finding(reason, f"status:{case.status}", agreed, phrase.fault, phrase.temporary)

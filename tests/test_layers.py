@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("limits",),
     ("flaws",),
     ("model",),
-    ("text",),
+    ("text", "nearest"),
     ("replies",),
     ("tables",),
     ("landmarks",),

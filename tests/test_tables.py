@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bounceparse import tables as package
+from bounceparse.engine import Engine
 from bounceparse.tables import TableError, Tables, load_samples, load_tables
 from bounceparse.tables.compile import compile_tables
 
@@ -284,6 +285,18 @@ def test_rules_of_the_user_come_first(tmp_path: Path) -> None:
     assert tables.phrases[4:] == TABLES.phrases and tables.reasons is TABLES.reasons
     assert load_samples((path,))[0].line == 30
     assert load_tables() is TABLES
+
+
+def test_bearings_of_the_user_add_to_the_language(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('language = "en"\n[bearings]\nbefore = ["upstream"]\n', "utf-8")
+    reply = "550 upstream user unknown"
+    assert Engine().classify(reply)[1].bounce == "hard"
+    assert Engine((path,)).classify(reply)[1].bounce == "soft"
+    assert Engine((path,)).classify("550 your user unknown")[1].bounce == "soft"
+    with pytest.raises(TableError, match="add language"):
+        path.write_text('[bearings]\nbefore = ["upstream"]\n', "utf-8")
+        load_tables((path,))
 
 
 TWICE = '[[provider.token]]\ntext = "EX02"\nreason = "spam"\nmeaning = "x"\n[dialect.exampled]\n'

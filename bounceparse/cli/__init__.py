@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -13,6 +12,7 @@ import click
 
 from bounceparse import __version__
 from bounceparse.cli.exits import CANNOT_CREATE, DONE, INTERRUPTED, USAGE, Stop, explain_usage, hush
+from bounceparse.nearest import nearest
 
 COMMANDS: Final = {
     "parse": "Messages in, records out (the default command).",
@@ -106,8 +106,8 @@ def _check_command(ctx: click.Context, word: str) -> None:
     """Raise a usage error when `word` is neither an option nor anything like a path."""
     if word.startswith("-") or os.path.lexists(word) or any(c in word for c in "./\\*?["):
         return
-    near = get_close_matches(word, COMMANDS, 1, 0.6)
-    raise click.UsageError(f"no command or file {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""), ctx)
+    near = nearest(word, COMMANDS)
+    raise click.UsageError(f"no command or file {word!r}" + (f"; did you mean {near!r}?" if near else ""), ctx)
 
 
 @click.command(name="bounceparse", cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 79})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,6 +14,7 @@ from bounceparse.cli.listing import write_entries
 from bounceparse.cli.options import format_option, open_tables, output_option
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
+from bounceparse.nearest import nearest
 
 if TYPE_CHECKING:
     from bounceparse.tables import Tables
@@ -38,8 +38,8 @@ def command(ctx: click.Context, words: tuple[str, ...], format: str, output: str
     found = find(tables, text)
     if not found:
         names = [*tables.reasons, *(result.name for result in tables.system.values())]
-        near = get_close_matches(text, names, 1, 0.6)
-        mend = f"did you mean {near[0]}?" if near else "try a code, or one word of its meaning"
+        near = nearest(text, names)
+        mend = f"did you mean {near}?" if near else "try a code, or one word of its meaning"
         raise Stop(SOME_UNREAD, f"nothing found for {text!r}; {mend}")
     with open_sink(output, state_of(ctx).no_colour) as sink:
         if text in tables.replies and (format == "table" or (format == "auto" and sink.terminal.width)):

@@ -12,6 +12,7 @@ from bounceparse.cli.listing import full, write_counts, write_entries
 from bounceparse.cli.options import FILE, build_engine, format_option, open_tables, output_option, rules_option
 from bounceparse.cli.sink import open_sink
 from bounceparse.cli.state import state_of
+from bounceparse.nearest import nearest
 
 if TYPE_CHECKING:
     from bounceparse.engine import Engine
@@ -78,10 +79,8 @@ def show(ctx: click.Context, rule: str, rules: tuple[str, ...]) -> None:
         entry for entry in [*map(dialect_entry, tables.dialects), *lookup.rules(tables)] if rule in (entry.id, entry.id.partition(":")[2])
     ]
     if not found:
-        from difflib import get_close_matches
-
-        near = get_close_matches(rule, [entry.id for entry in lookup.rules(tables)], 1, 0.6)
-        raise Stop(SOME_UNREAD, f"no rule {rule!r}" + (f"; did you mean {near[0]}?" if near else "; `bounceparse rules list WORD` finds one"))
+        near = nearest(rule, (entry.id for entry in lookup.rules(tables)))
+        raise Stop(SOME_UNREAD, f"no rule {rule!r}" + (f"; did you mean {near}?" if near else "; `bounceparse rules list WORD` finds one"))
     with open_sink(None, state_of(ctx).no_colour) as sink:
         sink.frame("".join(f"{line.rstrip()}\n" for line in full(sink.terminal, found)).encode(errors="replace"))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from bounceparse.cli.exits import BAD_CONFIG, NO_INPUT, Stop
+from bounceparse.nearest import nearest
 
 PREFIX: Final = "BOUNCEPARSE_"
 FORMATS: Final = ("auto", "table", "jsonl", "json", "csv")
@@ -112,8 +112,8 @@ def load_config(path: str) -> dict[str, Any]:
 def _mistake(name: str, value: object) -> str:
     setting = BY_NAME.get(name)
     if setting is None:
-        near = get_close_matches(name, BY_NAME, 1)
-        return f"no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BY_NAME)}")
+        near = nearest(name, BY_NAME)
+        return f"no setting {name!r}; " + (f"did you mean {near!r}?" if near else f"there are: {', '.join(BY_NAME)}")
     if setting.kind == "switch":
         return "" if isinstance(value, bool) else f"{name} is {value!r}; write true or false"
     if setting.kind == "tables":
@@ -136,8 +136,8 @@ def _mistake_of_tables(name: str, value: object) -> str:
     for number, table in enumerate(value, 1):
         for key, given in table.items():
             if key not in ACCOUNT:
-                near = get_close_matches(key, ACCOUNT, 1)
-                return f"{name} {number} has no setting {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(ACCOUNT)}")
+                near = nearest(key, ACCOUNT)
+                return f"{name} {number} has no setting {key!r}; " + (f"did you mean {near!r}?" if near else f"there are: {', '.join(ACCOUNT)}")
             if not isinstance(given, ACCOUNT[key]):
                 return f"{key} of {name} {number} is {given!r}; write {'true or false' if ACCOUNT[key] is bool else 'a text'}"
         if "url" not in table:

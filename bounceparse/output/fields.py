@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Final
 
+from bounceparse.nearest import nearest
 from bounceparse.record import Record, RecordDecision, RecordOriginal, RecordProof
 
 Getter = Callable[[Record], object]
@@ -46,8 +46,8 @@ def check_fields(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return `names` as they are; raises FieldError, with the nearest name, for one that no record has."""
     for name in names:
         if name not in NAMES and not (name.startswith(HEADERS) and len(name) > len(HEADERS)):
-            near = get_close_matches(name, NAMES, 1, 0.5)
-            raise FieldError(f"no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(NAMES)}"))
+            near = nearest(name, NAMES, 0.5)
+            raise FieldError(f"no field {name!r}" + (f"; did you mean {near!r}?" if near else f"; there are: {', '.join(NAMES)}"))
     return names
 
 

@@ -16,6 +16,7 @@ from bounceparse.tables.rules import (
     check_names,
     once,
     read_all_samples,
+    read_bearings,
     read_dialect,
     read_phrases,
     read_provider,
@@ -67,7 +68,7 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         _compile_replies(source("reply"), reasons),
         {result.id: result for name, kinds in _SYSTEM.items() for kind in kinds for result in _compile_system(source(name), kind, reasons)},
         phrases,
-        {file.stem: _compile_bearings(file) for file in languages},
+        {language: one for file in languages for language, one in read_bearings(file.top(), file.stem).items()},
         providers,
         _compile_blocklists(source("blocklists")),
         _compile_autoreply(source("autoreply")),
@@ -83,8 +84,13 @@ def add_rules(tables: Tables, paths: list[str]) -> Tables:
     """Return the tables with the rules of some files of the user before the built-in ones."""
     own = [read_rules(path, tables.reasons) for path in paths]
     check_names([Rules(tables.phrases, tables.providers, tables.dialects), *own])  # so that a clash is told at the rule that can be changed
+    bearings = dict(tables.bearings)
+    for language, one in (pair for rules in own for pair in rules.bearings.items()):
+        known = bearings.get(language, Bearings())
+        bearings[language] = Bearings(*[getattr(one, field) + getattr(known, field) for field in Bearings.__struct_fields__])
     return msgspec.structs.replace(
         tables,
+        bearings=bearings,
         phrases=(*(phrase for rules in own for phrase in rules.phrases), *tables.phrases),
         providers=(*(provider for rules in own for provider in rules.providers), *tables.providers),
         dialects=(*(dialect for rules in own for dialect in rules.dialects), *tables.dialects),
@@ -252,13 +258,6 @@ def _compile_phrases(source: Source, reasons: dict[str, Reason]) -> Iterator[Phr
     list(read_samples(source, reasons))
     top.taken.update(("bearings", "phrase", "sample"))
     top.done()
-
-
-def _compile_bearings(source: Source) -> Bearings:
-    table = source.top().inner("bearings")
-    bearings = Bearings(*[table.literals(field, 2) for field in Bearings.__struct_fields__])
-    table.done()
-    return bearings
 
 
 def _compile_provider(source: Source, reasons: dict[str, Reason]) -> Provider:

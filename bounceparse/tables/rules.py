@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bounceparse.tables.shapes import (
     CAPTURES,
+    Bearings,
     Dialect,
     Phrase,
     Provider,
@@ -32,6 +33,7 @@ class Rules(Struct, frozen=True):
     phrases: tuple[Phrase, ...] = ()
     providers: tuple[Provider, ...] = ()
     dialects: tuple[Dialect, ...] = ()
+    bearings: dict[str, Bearings] = {}  # by language
 
 
 def read_rules(path: str, reasons: dict[str, Reason]) -> Rules:
@@ -53,6 +55,7 @@ def read_rules(path: str, reasons: dict[str, Reason]) -> Rules:
             read_provider(entry, entry.text("key", source.stem), tokens, reasons, own=True) for entry, tokens in source.nested("provider", "token")
         ),
         tuple(read_dialect(named.inner(name), name, reasons, own=True) for name in named.values),
+        read_bearings(top, language),
     )
     list(read_samples(source, reasons))
     top.taken.update(("phrase", "provider", "sample"))
@@ -91,6 +94,18 @@ def read_phrases(entry: Table, owner: str, language: str, reasons: dict[str, Rea
     for text in written:
         line = entry.source.line_of(text, entry.line, end)
         yield msgspec.structs.replace(phrase, words=entry.pieces(text), text=text, line=line)
+
+
+def read_bearings(top: Table, language: str) -> dict[str, Bearings]:
+    """Return the `[bearings]` of a file by its language, nothing where there are none."""
+    table = top.inner("bearings")
+    bearings = Bearings(*[table.literals(field, 2) for field in Bearings.__struct_fields__])
+    table.done()
+    if not table.values:
+        return {}
+    if not language:
+        raise table.error("[bearings] are those of a language", 'add language = "en" above all tables')
+    return {language: bearings}
 
 
 def read_provider(entry: Table, key: str, tokens: list[Table], reasons: dict[str, Reason], own: bool = False) -> Provider:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bounceparse.nearest import nearest
 from bounceparse.tables.shapes import PHASES, Reason, TableError
 from bounceparse.text import squeeze
 
@@ -227,7 +228,6 @@ def _runs_on(letter: str) -> bool:
 
 
 def meant(value: str, choices: Any) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(value.lower(), list(choices), 1, 0.6)
-    return f", did you mean {close[0]!r}?" if close else ""
+    """Return what to add to a mend: the choice that was probably meant, if there is one."""
+    near = nearest(value.lower(), choices)
+    return f", did you mean {near!r}?" if near else ""
