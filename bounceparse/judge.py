@@ -366,7 +366,7 @@ class Judge:
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
         if phrase.reason in _ADDRESS_IS_DEAD and reason not in _ADDRESS_IS_DEAD:
-            others = [match for match in strong if match.phrase.reason not in _WITH_A_DEAD_ADDRESS]
+            others = [match for match in strong if match.phrase.temporary or match.phrase.reason not in _WITH_A_DEAD_ADDRESS]
             if others:  # "poor reputation: 12 % of your recipients are unknown users"; what code and words agree on comes first
                 phrase = self._best([match for match in others if match.phrase.reason == reason] or others, case).phrase
         if phrase.reason == reason:
@@ -374,7 +374,7 @@ class Judge:
             return _Finding(reason, f"status:{case.status}", agreed, phrase.fault, phrase.temporary)
         if status is not None and status.confidence == "high" and reason not in _EVENT_REASONS:
             fault = status.fault or self._tables.reasons[reason].fault
-            if phrase.reason in _CATCH_ALL or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
+            if (phrase.reason in _CATCH_ALL and not phrase.temporary) or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
                 return _Finding(reason, f"status:{case.status}", _LIKELY, status.fault)
         agree = status is None and case.code[:1] == "5" and phrase.reason in _ABOUT_RECIPIENT and self._fits(case, phrase.reason)
         rule = phrase.id.replace("/", ":", 1) if phrase.id.startswith("blocklist/") else f"phrase:{phrase.id}"
@@ -416,6 +416,8 @@ class Judge:
         for literal, _, _ in case.hits:
             if literal in system:
                 result = self._tables.system[system[literal][0]]
+                if case.doubtful and result.reason in _ADDRESS_IS_DEAD:
+                    continue
                 return _Finding(result.reason, f"system:{result.id.replace(':', '/')}", _LIKELY)
         number = _WINSOCK.search(case.words)
         if number is not None:
