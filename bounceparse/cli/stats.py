@@ -16,6 +16,7 @@ from bounceparse.cli.reading import check_paths, plural, selection
 from bounceparse.cli.sink import Sink, open_sink
 from bounceparse.cli.state import state_of
 from bounceparse.output.csv import cell, lines
+from bounceparse.output.summary import share
 from bounceparse.output.terminal import BOUNCE_TONE, Terminal, columns, fit, show
 from bounceparse.record import Record
 
@@ -143,7 +144,7 @@ def _tables(terminal: Terminal, count: Count, by: tuple[str, ...], top: int) -> 
     shares = [(word, title) for word, title in FAILED.items() if count.bounces[word]]
     if shares:
         parts = [
-            terminal.paint(f"{count.bounces[word]:,} {title} ({_share(count.bounces[word], failed)})", BOUNCE_TONE[word]) for word, title in shares
+            terminal.paint(f"{count.bounces[word]:,} {title} ({share(count.bounces[word], failed)})", BOUNCE_TONE[word]) for word, title in shares
         ]
         yield f"of what failed {', '.join(parts)}"
     for name in by:
@@ -162,11 +163,6 @@ def _table(terminal: Terminal, name: str, ranked: list[tuple[str, int]], top: in
     yield terminal.paint(f"  {fit(name.replace('_', ' '), width)}  {'count':>9}  share", "bold")
     for value, number in kept:
         bar = "█" * (number * BAR // most) if number * BAR // most else "▏"
-        yield f"  {fit(show(value) or '(not said)', width)}  {number:>9,}  {_share(number, total):>5}  {terminal.paint(bar, 'dim')}"
+        yield f"  {fit(show(value) or '(not said)', width)}  {number:>9,}  {share(number, total):>5}  {terminal.paint(bar, 'dim')}"
     if rest:
-        yield terminal.paint(f"  {fit(f'{len(ranked) - len(kept):,} more', width)}  {rest:>9,}  {_share(rest, total):>5}", "dim")
-
-
-def _share(part: int, whole: int) -> str:
-    percent = 100 * part / whole if whole else 0
-    return f"{percent:.0f} %" if percent >= 1 or not part else "<1 %"
+        yield terminal.paint(f"  {fit(f'{len(ranked) - len(kept):,} more', width)}  {rest:>9,}  {share(rest, total):>5}", "dim")

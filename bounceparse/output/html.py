@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from bounceparse.output.redact import masked
-from bounceparse.output.summary import OTHER, Summary, Tally
+from bounceparse.output.summary import OTHER, Summary, Tally, share
 from bounceparse.tables import Reason
 
 _K = TypeVar("_K")
@@ -101,7 +101,8 @@ class Page:
         tiles = [(number, title, key) for key, title in _OUTCOMES.items() if (number := self._summary.outcomes[key])]
         tiles += [(number, title, "") for key, title in _KINDS.items() if (number := self._summary.kinds[key])]
         cells = [
-            f'<div class="tile {key}"><b>{number:,}</b><span>{title}{f", {_share(number, self._failed)} of what failed" if key else ""}</span></div>'
+            f'<div class="tile {key}"><b>{number:,}</b><span>{title}'
+            f"{_text(f', {share(number, self._failed)} of what failed') if key else ''}</span></div>"
             for number, title, key in tiles
         ]
         return f'<div class="tiles">{"".join(cells)}</div>' if cells else "<p>There was nothing to count.</p>"
@@ -181,7 +182,7 @@ class Page:
     def _domains(self) -> str:
         found = _most(self._summary.domains)
         rows = [
-            f'<tr><td>{_text(name)}<td class="n">{tally.count:,}<td class="n"><i class="hard">{_share(tally.hard, tally.count)}</i>'
+            f'<tr><td>{_text(name)}<td class="n">{tally.count:,}<td class="n"><i class="hard">{_text(share(tally.hard, tally.count))}</i>'
             f"<td>{_text(tally.first)}<td>{_text(tally.last)}"
             for name, tally in islice(found, _ROWS)
         ]
@@ -191,7 +192,7 @@ class Page:
         found = _most(self._summary.replies)
         rows = [
             f'<tr><td class="code">{_text(f"{code} {status}".strip())}<td>{_text(reason)}<td class="n">{tally.count:,}'
-            f'<td class="n">{_share(tally.hard, tally.count)}<td>{self._example(tally)}'
+            f'<td class="n">{_text(share(tally.hard, tally.count))}<td>{self._example(tally)}'
             for (code, status, reason), tally in islice(found, _ROWS)
         ]
         return "<h2>Codes, and what was made of them</h2>\n" + _table(("codes", "reason", "#count", "#hard", "one reply"), rows, len(found))
@@ -203,14 +204,14 @@ class Page:
         return f"<h2>Replies that say nothing known</h2>\n{told}" + _table(("#count", "one of them"), rows, len(found)) if found else ""
 
     def _reporters(self) -> str:
-        certain = ", ".join(f"{_text(word)} {_share(number, self._failed)}" for word, number in self._summary.certainty.most_common())
+        certain = ", ".join(f"{_text(word)} {_text(share(number, self._failed))}" for word, number in self._summary.certainty.most_common())
         rows = [(_text(name), number) for name, number in self._summary.reporters.most_common()]
         return f"<h2>Who reported</h2>\n<p>How certain the verdicts are: {certain}.</p>\n" + self._bars(("mail system",), rows)
 
     def _bars(self, names: tuple[str], rows: Sequence[tuple[str, int]]) -> str:
         most = max(number for _, number in rows)
         lines = [
-            f'<tr><td>{cell}<td class="n">{number:,}<td class="n">{_share(number, self._failed)}'
+            f'<tr><td>{cell}<td class="n">{number:,}<td class="n">{_text(share(number, self._failed))}'
             f'<td class="bar"><span style="width:{100 * number / most:.0f}%"></span>'
             for cell, number in rows[:_ROWS]
         ]
@@ -251,8 +252,3 @@ def _table(names: Iterable[str], rows: Sequence[str], total: int) -> str:
 def _cell(number: int, most: int) -> str:
     """Return a cell of the grid, the darker the more."""
     return f'<td style="background:color-mix(in srgb,var(--bar) {min(80, 80 * number // most)}%,var(--soft-bg))">{number:,}' if number else "<td>"
-
-
-def _share(part: int, whole: int) -> str:
-    percent = 100 * part / whole if whole else 0
-    return f"{percent:.0f} %" if percent >= 1 or not part else "&lt;1 %"

@@ -91,3 +91,9 @@ class Summary:
             kind = _VARIABLE.sub("…", row.diagnostic)[:200]
             if kind in self.unknown or len(self.unknown) < _CLUSTERS:
                 self.unknown.setdefault(kind, Tally()).add(row)
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part of a whole as a reader takes it in: "12 %", "<1 %" for what would be rounded to nothing."""
+    percent = 100 * part / whole if whole else 0
+    return f"{percent:.0f} %" if percent >= 1 or not part else "<1 %"
