@@ -42,7 +42,7 @@ _SENTENCE: Final = (
 _CONTACT: Final = (
     "contact", "question", "assistance", "please send", "please forward", "please write", "please email", "please notify", "please call",
     "please visit", "postmaster for", "help", "support", "complain", "whitelist", "reply to", "sender", "from:", "von:", "de :", "mail from",
-    "return-path", "reply-to", "cc:", "http", "kontakt", "contacte", "received", " id ", " id:",
+    "return-path", "reply-to", "cc:", "http", "kontakt", "contacte", "received", " id ", " id:", "message-id",
 )  # fmt: skip
 """Words of lines whose addresses are somebody else's: whom to ask, who wrote."""
 _ROLES: Final = frozenset(
