@@ -25,6 +25,9 @@ Uses = tuple[tuple[str, ...], tuple[int, ...]]
 """Signs, and numbers of dialects."""
 Survey = Callable[[str, bool], list[Hit]]
 
+_UNHURRIED: Final = 600
+"""Characters that are searched for one literal after another: a process that reads one reply has its answer before the automaton were built."""
+
 PLACES: Final = ("from", "subject", "text")
 HEADER: Final = 3  # the claim group beside the places: names of header fields
 
@@ -42,7 +45,7 @@ class Landmarks:
     """Every literal of the tables, and what each one is used for, by literal id. What nothing is used for is not in the dictionary."""
 
     __slots__ = (
-        *("_find", "_ids", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "in_head"),
+        *("_find", "_ids", "_unhurried", "auto_headers", "blocklists", "claims", "dialects", "gaps", "header_names", "headers", "heads", "in_head"),
         *("in_report", "in_text", "literals", "marks", "needed", "openers", "phrases", "signs", "survey_head", "survey_report", "survey_text"),
         *("system", "tokens", "vendors"),
     )
@@ -96,7 +99,8 @@ class Landmarks:
         for name in self.auto_headers:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)
-        self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
+        self._find: Survey | None = None
+        self._unhurried = _UNHURRIED
         # Smaller automata for the kind and the dialect: their hits cost more than the pass, and From and Subject are often seen before. Beside a
         # machine part only the dialect is asked for, and whether the notice speaks of a delay.
         signs, delays = self.signs.keys(), [literal for literal, meanings in self.signs.items() if any(kind == "delay" for kind, _ in meanings)]
@@ -158,7 +162,21 @@ class Landmarks:
 
     def find(self, squeezed: str) -> list[Hit]:
         """Return every literal of `squeezed` with its place, overlapping ones too, in the order of their ends."""
+        if self._find is None:
+            self._unhurried -= len(squeezed)
+            if self._unhurried >= 0:
+                return self._find_each(squeezed)
+            self._find = AhoCorasick(self.literals or ("\x00",)).find_matches_as_indexes
         return self._find(squeezed, True)
+
+    def _find_each(self, squeezed: str) -> list[Hit]:
+        hits: list[Hit] = []
+        for literal, word in enumerate(self.literals):
+            start = squeezed.find(word)
+            while start >= 0:
+                hits.append((literal, start, start + len(word)))
+                start = squeezed.find(word, start + 1)
+        return sorted(hits, key=_by_end)
 
     def id_of(self, literal: str) -> int:
         """Return the id of a literal of the tables, -1 when no table has it."""
@@ -198,6 +216,10 @@ class Landmarks:
                 return -1
             start = ends[index] - len(self.literals[piece])
         return start
+
+
+def _by_end(hit: Hit) -> tuple[int, int]:
+    return hit[2], hit[1]
 
 
 def places_of(hits: list[Hit]) -> dict[int, list[int]]:

@@ -50,6 +50,15 @@ def test_every_literal_is_found_where_it_stands() -> None:
         assert (number, 0, len(literal)) in LANDMARKS.find(literal)
 
 
+def test_one_after_another_and_all_at_once_find_the_same() -> None:
+    text = squeeze("550 5.1.1 User unknown; mailbox is full, blocked using zen.spamhaus.org: connection timed out, 邮箱不存在 ユーザーが存在しません")
+    fresh = Landmarks(TABLES)
+    first = fresh.find(text)
+    for _ in range(600 // len(text) + 1):
+        later = fresh.find(text)
+    assert first == later and len(first) > 10
+
+
 def test_words_are_whole() -> None:
     few = of("spam", "user unknown")
     assert phrases_in(few, "this is spam, user unknown") == {"spam", "user unknown"}
