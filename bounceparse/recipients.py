@@ -19,6 +19,7 @@ from bounceparse.wire.mime import RawOffsets
 ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "transcript", "header", "second_opinion", "original")
 
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
+_REACHED: Final = frozenset({"delivered", "relayed", "expanded"})
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
 _PHASE_MARKS: Final = (
     ("in reply to", ("in reply to",)),
@@ -55,8 +56,12 @@ def merge(message: Message, claims: list[Claim], words: list[Claim], action: str
     """
     by_address: dict[str, Claim] = {}
     nameless: list[Claim] = []
+    reached = {address_of(claim).lower() for claim in claims if claim.action in _REACHED} if len(claims) > 1 else set()
     for claim in claims:
         address = address_of(claim).lower()
+        if address in reached and claim.final_address and claim.action not in _REACHED:
+            claim.original_address = ""  # who failed is a member of a list or a second mailbox behind the address, and not the address itself
+            address = claim.final_address.lower()
         if not address:
             nameless.append(claim)
             continue

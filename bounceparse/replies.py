@@ -33,14 +33,17 @@ _START: Final = re.compile(
 _INTRODUCES: Final = re.compile(
     r"(?:said|says|saying|returned|responded(?: with)?|response|replied(?: with)?|reply|replies|was|error|code|status|command|smtp|lmtp|server|with|"
     r"answer|answered|reason|diagnostic|following|because|failed|closing|data|rcpt|greeting|message|host|got|dit|sagte|antwortete|repondu|risposta|"
-    r"respuesta|resposta|to)\s*\Z",
+    r"respuesta|resposta|to|c[oó]digo|codice|kode?|koodi|fehler(?:code)?|erreur|errore|erro|fout|fejl|feil|virhe|hiba|hata|chyba|b[lł][aą]d|"
+    r"ошибка|код|エラー|错误|錯誤|代码|代碼)\s*\Z",
     re.I,
 )
 _PLAIN: Final = re.compile(
     r"(?<=\s)(4[2-5]\d|47[1-2]|5[0-5]\d|57\d)\s(?!\s*(?:seconds?|secs?|minutes?|mins?|hours?|days?|bytes|[kmg]i?b|messages|emails|mails|recipients|"
     r"connections|times|characters|lines|users|attempts)\b)(?=\s*[A-Za-z<])"
 )
-_OUTRANKED: Final = frozenset({"503", "250", "220", "221", "354", "334"})
+_OUTRANKED: Final = frozenset({"503", "354", "334"})
+_SUCCESSES: Final = frozenset({"211", "214", "220", "221", "235", "250", "251", "252"})
+"""Other numbers with a 2 are no replies: `unknown mailer error 255`."""
 
 # Each pattern is tried only on texts that hold one of its literals.
 _PHASE_MARKS: Final = (
@@ -186,7 +189,7 @@ def read_masked_reply(text: str) -> Reply:
         return Reply("", "", text)
     for match in _CODE.finditer(text):
         found, inner = match.groups()
-        if found in _OUTRANKED and code:
+        if (code and (found in _OUTRANKED or found[0] == "2")) or (found[0] == "2" and found not in _SUCCESSES):
             continue
         if inner is None:
             if (code and found == code) or not (text[match.end(1) : match.end(1) + 2] == "-'" or _stands(text, match.start(1), code != "")):

@@ -69,6 +69,7 @@ def test_a_code_that_says_nothing_yields_to_the_one_at_the_end() -> None:
         "OFR_417 [417]",
         "Greylisted for 300 seconds",
         "X-Unix; 255",
+        "unknown mailer error 255",
         "5500 messages",
         "",
     ],

@@ -26,6 +26,7 @@ DIFFERENCES = {
     "rfc3464/04-xtext-original-recipient.eml": "The Original-Recipient is in xtext (RFC 3461 4); flufl.bounce takes it undecoded.",
     "rfc3464/05-imceaex.eml": "An address of Exchange in the form IMCEAEX ends for flufl.bounce at its first equals sign.",
     "rfc3464/06-folded-inside-words.eml": "The field is folded in the middle of a word; flufl.bounce keeps the blank in the address.",
+    "rfc3464/18-plus-written-as-xtext.eml": "The plus sign of the Original-Recipient is in xtext (RFC 3461 4); flufl.bounce takes it undecoded.",
     "zoho/01-invalid-address.eml": "flufl.bounce takes the lines of the copied header for addresses, the sender's own among them.",
     "zoho/02-delay-host-not-reachable.eml": "flufl.bounce takes the lines of the copied header for addresses, the sender's own among them.",
 }

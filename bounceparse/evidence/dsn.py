@@ -54,6 +54,7 @@ _TYPE: Final = re.compile(r"[ \t]*([A-Za-z][\w-]{0,40})[ \t]*;\s*")
 _FIELD_NAME: Final = re.compile(r"\n[ \t>|]{0,3}(?:final-recipient|original-recipient|diagnostic-code)[ \t]*:", re.I)
 _SOFT_BREAK: Final = re.compile(r"=\n")
 _HEX: Final = re.compile(r"=([0-9A-F]{2})")
+_XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
 
 
 def has_status_fields(text: str) -> bool:
@@ -111,6 +112,8 @@ def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
     get = group.get
     original, final, other = get("original-recipient", ""), get("final-recipient", ""), get("recipient", "")
     action, status, diagnostic, remote = get("action", ""), get("status", ""), get("diagnostic-code", ""), get("remote-mta", "")
+    if original and "+" in original and original != final:
+        original = _without_xtext(original, final)
     claim = Claim(
         "dsn",
         rule,
@@ -138,6 +141,12 @@ def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
         claim.remote_mta = read_mta(remote)
     claim.spans = spans
     return claim
+
+
+def _without_xtext(original: str, final: str) -> str:
+    """Return an Original-Recipient decoded where that makes it the Final-Recipient: in `a+2Bb@…` a plus sign was written as RFC 3461 4 asks for."""
+    decoded = _XTEXT.sub(lambda m: chr(int(m[1], 16)), original)
+    return decoded if decoded.lower() == final.lower() else original
 
 
 def _read_action(value: str) -> str:

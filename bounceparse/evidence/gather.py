@@ -29,6 +29,7 @@ _FORWARDED_REPORT: Final = re.compile(
     r"^content-type:[ \t]*multipart/report|^from:[^\n]*(?:mailer-daemon|postmaster|mail delivery|microsoftexchange329)|^x-failed-recipients:",
     re.M | re.I,
 )
+_UNCAUGHT: Final = re.compile(rf"^return-path:[ \t]*<>|{_FORWARDED_REPORT.pattern}", re.M | re.I)
 
 
 @dataclass(slots=True)
@@ -55,13 +56,15 @@ def gather(message: Message, found: list[str]) -> Gathered:
         if gathered.report or not gathered.original:
             break
         inner = next((part for part in message.parts if part.type in RETURNED), None)
-        if inner is None or _FORWARDED_REPORT.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
+        uncaught = "x-mailman-version" in message.headers  # Mailman hands on to the owner of a list what it cannot read
+        report = _UNCAUGHT if uncaught else _FORWARDED_REPORT
+        if inner is None or report.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
             break
         message = open_message(message, inner)
         found += message.flaws
         deeper = _gather(message, found)
         deeper.forwarded = True
-        if deeper.report or has_status_fields(deeper.text) or "mailer-daemon" in message.headers.get("from", "").lower():
+        if uncaught or deeper.report or has_status_fields(deeper.text) or "mailer-daemon" in message.headers.get("from", "").lower():
             gathered = deeper
         else:
             break

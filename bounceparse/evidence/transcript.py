@@ -20,9 +20,12 @@ _CLIENT: Final = re.compile(
     re.I,
 )
 _SENT: Final = re.compile(r"\bsent:[ \t]*+(RCPT TO|MAIL FROM|DATA|EHLO|HELO|STARTTLS|QUIT|\.(?=[ \t]*$))[: ]?(.*)", re.I)
-_BARE_CLIENT: Final = re.compile(r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*+(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I)
+_BARE_CLIENT: Final = re.compile(
+    r"^[ \t]*+(?:[A-Z][a-z]{2},?[ \t])?(?:[\d\[][\d:. \[\]-]{0,24}[ \t])?(?:-->|>>>)?[ \t]*+(RCPT TO|MAIL FROM)[ \t]*:[ \t]*(.*)", re.I
+)
 _SERVER: Final = re.compile(
-    r"^[ \t]*+(?:[\d\[][\d:. \[\]-]{8,40}[ \t])?(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
+    r"^[ \t]*+(?:[A-Z][a-z]{2},?[ \t])?(?:[\d\[][\d:. \[\]-]{8,40}[ \t])?"
+    r"(?:<<<|<--|&lt;--|SMTP<<|received[: ]+>>>|<(?= ?[245]\d\d)|>>> (?=[245]\d\d)|remote server replied:|"
     r"(?:the )?(?:remote )?(?:host|server|mta)? ?(?:said|replied|responded|answered|says|returned|response)(?: was| with)?:)?"
     r"[ \t]*+[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]++|-|[\"'#:]|$)[ \t]*+[\"'#:]?(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
