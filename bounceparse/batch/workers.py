@@ -304,6 +304,14 @@ def work(
                     del forget
                     workers.append(idle)
                 idle.give(task)
+            if finished and (not ordered or given_out in finished):  # the processes have their next chunk before this one is written
+                task = finished.pop(given_out if ordered else next(iter(finished)))
+                given_out += 1
+                held -= _weigh(task.outcomes)
+                if on_progress is not None:
+                    on_progress(len(task.outcomes), task.chunk.size)
+                yield task.outcomes, task.chunk.after
+                continue
             if not busy:
                 return
             ready = wait([worker.link for worker in busy], max(0.0, min(worker.since for worker in busy) + bounds.seconds - monotonic()))
@@ -334,13 +342,6 @@ def work(
                     held += _weigh(task_of.outcomes) - task_of.chunk.held
                     task_of.chunk = task_of.chunk._replace(items=[])
                     finished[task_of.number] = task_of
-            while finished and (not ordered or given_out in finished):
-                task = finished.pop(given_out if ordered else next(iter(finished)))
-                given_out += 1
-                held -= _weigh(task.outcomes)
-                if on_progress is not None:
-                    on_progress(len(task.outcomes), task.chunk.size)
-                yield task.outcomes, task.chunk.after
     finally:
         for worker in workers:
             worker.process.terminate()
