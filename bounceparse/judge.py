@@ -253,6 +253,7 @@ class Judge:
             hits = landmarks.find(words + links)
             matches = landmarks.matches(hits)
         case.hits = hits
+        case.doubtful = self._said_of.alive(words)
         if not hits:
             return
         found = self._speaking(case, matches, words, bool(links))
@@ -292,14 +293,18 @@ class Judge:
         free: list[Match] = []
         covered = length = 0
         place = (-1, -1)
+        gap = -1  # where the last piece of what covers begins, when that has gaps and declares an address dead: another cause may stand in them
         for match in kept:
-            if match.end <= covered and not match.phrase.own and ((match.start, match.end) != place or _length(match) < length):
+            phrase = match.phrase
+            inside = match.end <= covered and not phrase.own and ((match.start, match.end) != place or _length(match) < length)
+            if inside and (match.end > gap + 1 or phrase.weak or phrase.reason in _WITH_A_DEAD_ADDRESS or phrase.reason in _SAID_OF_THE_MAILBOX):
                 continue
             free.append(match)
             if match.end > covered:
                 covered = match.end
                 place = (match.start, match.end)
                 length = _length(match)
+                gap = match.last if match.start != match.last and phrase.reason in _ADDRESS_IS_DEAD else -1
         return free
 
     # The steps, in the order of PRECEDENCE.
@@ -365,6 +370,8 @@ class Judge:
             return None
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
+        if phrase.reason in _ADDRESS_IS_DEAD:
+            phrase = next((match.phrase for match in strong if match.phrase.reason == "sender_rejected"), phrase)  # the one who was verified
         if phrase.reason in _ADDRESS_IS_DEAD and reason not in _ADDRESS_IS_DEAD:
             others = [match for match in strong if match.phrase.temporary or match.phrase.reason not in _WITH_A_DEAD_ADDRESS]
             if others:  # "poor reputation: 12 % of your recipients are unknown users"; what code and words agree on comes first
@@ -409,6 +416,7 @@ class Judge:
         if phrase.reason in _EVENT_REASONS and (case.code or case.status):
             return None
         agree = case.klass == "5" and self._fits(case, phrase.reason) and self._tolerates(case)
+        agree = agree and not (case.doubtful and phrase.reason in _ADDRESS_IS_DEAD)
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY if agree else _GUESS, phrase.fault, phrase.temporary)
 
     def _system(self, case: _Case) -> _Finding | None:

@@ -20,7 +20,7 @@ _AN_IP: Final = re.compile(r" \d{1,3} \d{1,3} \d{1,3} \d{1,3} ")
 class SaidOf:
     """The bearings of all languages, ready to be asked. Only denials are heard in the language of the words alone: "no" is many things."""
 
-    __slots__ = ("_after", "_before", "_denials", "_inside", "_near", "_recipient")
+    __slots__ = ("_after", "_alive", "_before", "_denials", "_inside", "_near", "_recipient")
 
     def __init__(self, bearings: dict[str, Bearings]) -> None:
         every = bearings.values()
@@ -29,12 +29,19 @@ class SaidOf:
         self._recipient = [word for one in every for word in one.recipient]
         self._inside = _any_of([word for one in every for word in one.inside])
         self._near = _any_of([word for one in every for word in one.near])
+        self._alive = _any_of([word for one in every for word in one.alive])
         self._after = _any_of([_linked(one) for one in every if one.links])
+
+    def alive(self, words: str) -> bool:
+        """Say whether the words say that the recipient is there: "the mailbox exists, but …"."""
+        return self._alive.search(words) is not None
 
     def denied(self, match: Match, words: str) -> bool:
         """Say whether what the words say is denied: "the mailbox is not full", "the user is not disabled"."""
         denials = self._denials.get(match.phrase.language or "en")
-        return denials is not None and words.endswith(denials, 0, match.last + 1)
+        if denials is None:
+            return False
+        return words.endswith(denials, 0, match.last + 1) or (match.start != match.last and words.endswith(denials, 0, match.start + 1))
 
     def ours(self, match: Match, words: str) -> bool:
         """Say whether words that declare an address dead are about our side: "your account …", "domain of sender … does not exist"."""

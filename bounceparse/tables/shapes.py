@@ -160,6 +160,7 @@ class Bearings(Struct, frozen=True, gc=False, omit_defaults=True):
     links: tuple[str, ...] = ()  # "of"
     fillers: tuple[str, ...] = ()  # "the"
     after: tuple[str, ...] = ()  # "sender"
+    alive: tuple[str, ...] = ()  # "mailbox exists but": the recipient is there, whatever a code says
 
 
 class Token(Struct, frozen=True, gc=False, omit_defaults=True):
