@@ -15,7 +15,7 @@ from bounceparse import limits
 from bounceparse.evidence.gather import Gathered
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Claim, Kind
-from bounceparse.text import squeeze
+from bounceparse.text import squeeze, squeeze_notice
 from bounceparse.wire.headers import decode_field
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?mailer-daemon@?[^>\s]*>?\s*", re.I)
@@ -86,12 +86,13 @@ def read_heads(landmarks: Landmarks, sender: str, subject: str) -> Heads:
     for place, field in enumerate((sender, subject)):
         if "=?" in field or not field.isascii():
             field = decode_field(field, limits.FIELD)
-        for literal, start, end in landmarks.survey_head(squeeze(field[: limits.FIELD]), True):
+        for literal, _, _ in landmarks.survey_head(squeeze(field[: limits.FIELD]).encode(), True):
             found[place].add(literal)
-            signs, claimed = landmarks.in_head[literal][place]
+            uses, length = landmarks.in_head[literal]
+            signs, claimed = uses[place]
             words.update(signs)
             for number in claimed:
-                candidates[number] = max(end - start, candidates.get(number, 0))
+                candidates[number] = max(length, candidates.get(number, 0))
     return Heads(frozenset(words), frozenset(found[0]), frozenset(found[1]), candidates)
 
 
@@ -101,7 +102,7 @@ def find_signs(landmarks: Landmarks, text: str, reported: bool) -> frozenset[int
     When a machine part has `reported`, only the signs of a delay and of the dialect are looked for: nothing else is asked beside it.
     """
     survey = landmarks.survey_report if reported else landmarks.survey_text
-    return frozenset([literal for literal, _, _ in survey(squeeze(text), True)])
+    return frozenset([literal for literal, _, _ in survey(squeeze_notice(text), True)])
 
 
 def name_signs(landmarks: Landmarks, headers: dict[str, str]) -> tuple[tuple[str, ...], bool]:
@@ -126,7 +127,7 @@ def weigh_signs(landmarks: Landmarks, heads: Heads, found: frozenset[int], repor
     phrased: set[int] = set()
     in_text = landmarks.in_report if reported else landmarks.in_text
     for literal in found:
-        (signs, claimed), length = in_text[literal]
+        ((signs, claimed),), length = in_text[literal]
         words.update(signs)
         for number in claimed:
             candidates[number] = max(length, candidates.get(number, 0))

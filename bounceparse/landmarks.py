@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
 
 from bounceparse import limits
 from bounceparse.tables import Blocklist, Dialect, Phrase, Provider, Tables, Token
@@ -23,7 +23,10 @@ Hit = tuple[int, int, int]
 
 Uses = tuple[tuple[str, ...], tuple[int, ...]]
 """Signs, and numbers of dialects."""
-Survey = Callable[[str, bool], list[Hit]]
+Meaning = tuple[tuple[Uses, ...], int]
+"""What a literal means in each of some places, and its length in characters."""
+Survey = Callable[[bytes, bool], list[Hit]]
+"""A search in squeezed text as UTF-8: of its hits the literals alone are looked at, and places in characters would have to be counted."""
 
 _UNHURRIED: Final = 600
 """Characters that are searched for one literal after another: a process that reads one reply has its answer before the automaton were built."""
@@ -99,24 +102,23 @@ class Landmarks:
         for name in self.auto_headers:
             self.headers.setdefault(name, ())
         self.literals: tuple[str, ...] = tuple(self._ids)
-        self._find: Survey | None = None
+        self._find: Callable[[str, bool], list[Hit]] | None = None
         self._unhurried = _UNHURRIED
         # Smaller automata for the kind and the dialect: their hits cost more than the pass, and From and Subject are often seen before. Beside a
         # machine part only the dialect is asked for, and whether the notice speaks of a delay.
         signs, delays = self.signs.keys(), [literal for literal, meanings in self.signs.items() if any(kind == "delay" for kind, _ in meanings)]
         self.survey_head, self.in_head, head_ids = self._automaton(signs | self.claims.keys(), 0, 1)
-        self.survey_text, text, text_ids = self._automaton(signs | self.claims.keys(), 2)
-        self.survey_report, report, report_ids = self._automaton(self.claims.keys() | delays, 2)
-        self.in_text = [(uses, len(self.literals[literal])) for (uses,), literal in zip(text, text_ids, strict=True)]
-        self.in_report = [(uses, len(self.literals[literal])) for (uses,), literal in zip(report, report_ids, strict=True)]
+        self.survey_text, self.in_text, _ = self._automaton(signs | self.claims.keys(), 2)
+        self.survey_report, self.in_report, _ = self._automaton(self.claims.keys() | delays, 2)
         self.heads: list[tuple[frozenset[int], frozenset[int]]] = self._heads(head_ids)  # by dialect: ids that its From and its Subject may hold
 
-    def _automaton(self, wanted: set[int], *places: int) -> tuple[Survey, list[tuple[Uses, ...]], list[int]]:
+    def _automaton(self, wanted: set[int], *places: int) -> tuple[Survey, list[Meaning], list[int]]:
         """Return the search for the `wanted` literals that mean something in `places`, and by its ids what they mean there, and their literal ids."""
         used = {literal for uses in (self.signs, self.claims) for literal, pairs in uses.items() if any(place in places for _, place in pairs)}
         literals = sorted(used & wanted)
-        search = AhoCorasick([self.literals[literal] for literal in literals] or ("\x00",)).find_matches_as_indexes
-        return search, [tuple(self._uses(literal, place) for place in places) for literal in literals], literals
+        search = BytesAhoCorasick([self.literals[literal].encode() for literal in literals] or (b"\x00",)).find_matches_as_indexes
+        meanings = [(tuple(self._uses(literal, place) for place in places), len(self.literals[literal])) for literal in literals]
+        return search, meanings, literals
 
     def _add_phrase(self, phrase: Phrase) -> None:
         *earlier, last = [self._id(piece) for piece in phrase.words]
