@@ -8,47 +8,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct
+
+from bounceparse.inner import Claim as Claim
+from bounceparse.inner import Message as Message
+from bounceparse.inner import Part as Part
+from bounceparse.inner import Source as Source
+from bounceparse.inner import Span as Span
 
 Kind = Literal["bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce"]
 Bounce = Literal["hard", "soft", "none"]
 Fault = Literal["recipient", "sender", "message", "network", "receiver", "unknown"]
 Certainty = Literal["certain", "likely", "guess"]
-Source = Literal["dsn", "transcript", "dialect", "header", "original", "feedback", "webhook", "second_opinion", "dns", "text"]
 ProofLevel = Literal["proven", "matched", "claimed", "contradicted"]
 ProofBy = Literal["verp", "batv", "message_id", "envelope_id", "webhook", "none"]
 Action = Literal["suppress", "record", "review", "alert", "ignore"]
 Scope = Literal["everywhere", "list", "sender", "domain"]
-
-Span = tuple[int, int]
-"""Start and end offset in the raw bytes of the message; (0, 0) when the place is not known."""
-
-
-class Part(Struct, frozen=True, gc=False):
-    """One node of the MIME tree. Offsets are into `Message.text`; `parent` is always smaller than the part's own index (-1 for the root)."""
-
-    type: str  # lower-case "type/subtype"
-    parent: int
-    depth: int
-    start: int  # first byte of the header block
-    body: int  # first byte of the body
-    end: int  # one past the last byte of the body
-    content_type: str  # the raw Content-Type value, parameters included
-    encoding: str  # lower-case Content-Transfer-Encoding
-
-
-class Message(Struct, frozen=True, gc=False):
-    """The MIME tree as a flat tuple of parts with offsets.
-
-    `raw` is what was given; `text` is the same, at most limits.MESSAGE of it, as Latin-1 with LF line ends, which the parts' offsets point into.
-    """
-
-    raw: bytes
-    text: str
-    parts: tuple[Part, ...]
-    headers: dict[str, str]  # of the root: lower-case name -> first value, unfolded, not yet RFC 2047-decoded
-    flaws: tuple[str, ...]
-    crlf: bool = False  # every line of `raw` ends in CR LF
 
 
 class Evidence(Struct, frozen=True, gc=False):
@@ -59,23 +34,6 @@ class Evidence(Struct, frozen=True, gc=False):
     value: str
     span: Span = (0, 0)
     rule: str = ""  # the dialect or reader that found it, "" for plain fields
-
-
-class Claim(Struct, gc=False):
-    """What one reader found about one address, before the claims of all readers are merged; the only struct that is filled step by step."""
-
-    source: Source
-    rule: str = ""
-    address: str = ""  # where no field says whether it is the original or the final one
-    original_address: str = ""
-    final_address: str = ""
-    action: str = ""
-    status: str = ""
-    reply_code: str = ""
-    diagnostic: str = ""
-    command: str = ""
-    remote_mta: str = ""
-    spans: dict[str, Span] = field(default_factory=dict)  # field name -> where its value stands in `Message.text`
 
 
 class Recipient(Struct, frozen=True, gc=False):

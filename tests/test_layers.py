@@ -18,6 +18,7 @@ import pytest
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("limits",),
     ("flaws",),
+    ("inner",),
     ("model",),
     ("text", "nearest"),
     ("replies",),
