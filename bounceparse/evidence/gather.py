@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 from bounceparse import limits
@@ -32,21 +31,23 @@ _FORWARDED_REPORT: Final = re.compile(
 _UNCAUGHT: Final = re.compile(rf"^return-path:[ \t]*<>|{_FORWARDED_REPORT.pattern}", re.M | re.I)
 
 
-@dataclass(slots=True)
 class Gathered:
-    """What one message says, before it is judged."""
+    """What one message says, before it is judged; no dataclass, since that would bring a constructor that is not compiled."""
 
-    report: str = ""  # "dsn", "feedback" or "disposition" when it has such a machine part
-    claims: list[Claim] = field(default_factory=list)  # of the machine part
-    fields: dict[str, str] = field(default_factory=dict)  # per-message fields of the machine part
-    text: str = ""  # what is written for people, the returned message not cut off yet
-    offset: int = -1  # where `text` begins in the message; -1 when it was encoded
-    original: str = ""  # the returned message, at least its header
-    feedback: str = ""  # the feedback type of a complaint
-    refused: bool = False  # a disposition notification that says: rejected
-    printed: bool = False  # the fields of the machine part stand in the text for people, which anybody can quote
-    forwarded: bool = False  # the report stood in an attached message
-    headers: dict[str, str] = field(default_factory=dict)  # of the message that is the report
+    __slots__ = ("claims", "feedback", "fields", "forwarded", "headers", "offset", "original", "printed", "refused", "report", "text")
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.report = ""  # "dsn", "feedback" or "disposition" when it has such a machine part
+        self.claims: list[Claim] = []  # of the machine part
+        self.fields: dict[str, str] = {}  # per-message fields of the machine part
+        self.text = ""  # what is written for people, the returned message not cut off yet
+        self.offset = -1  # where `text` begins in the message; -1 when it was encoded
+        self.original = ""  # the returned message, at least its header
+        self.feedback = ""  # the feedback type of a complaint
+        self.refused = False  # a disposition notification that says: rejected
+        self.printed = False  # the fields of the machine part stand in the text for people, which anybody can quote
+        self.forwarded = False  # the report stood in an attached message
+        self.headers = headers  # of the message that is the report
 
 
 def gather(message: Message, found: list[str]) -> Gathered:
@@ -72,7 +73,7 @@ def gather(message: Message, found: list[str]) -> Gathered:
 
 
 def _gather(message: Message, found: list[str]) -> Gathered:
-    gathered = Gathered(headers=message.headers)
+    gathered = Gathered(message.headers)
     parts = message.parts
     if len(parts) == 1 and parts[0].type[:10] != "multipart/":
         _read_leaf(message, parts[0], gathered, found)
