@@ -5,6 +5,7 @@ flufl.bounce and the returned message.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from bounceparse import limits
@@ -43,10 +44,11 @@ def read_words(gathered: Gathered, dialect: Dialect | None) -> list[Claim]:
     if not text.strip() or gathered.report == "feedback":
         return []
     headers = gathered.headers
-    ignored = _ignored(headers)
+    senders = _senders(headers.get("from", ""))
+    ignored = _ignored(headers, senders)
     words: list[Claim] = []
     if dialect is not None:
-        words = read_dialect(dialect, text, gathered.offset, ignored, _domain_of(gathered))
+        words = read_dialect(dialect, text, gathered.offset, ignored, senders[0].rpartition("@")[2] if senders else "")
         if not words and "@" in headers.get("subject", ""):
             words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
     if not words:
@@ -63,16 +65,16 @@ def read_words(gathered: Gathered, dialect: Dialect | None) -> list[Claim]:
     return words
 
 
-def _ignored(headers: dict[str, str]) -> frozenset[str]:
+@lru_cache(maxsize=1_024)  # daemons use one From each
+def _senders(field: str) -> tuple[str, ...]:
+    """Return the addresses in From. The domain of the first completes a bare local part."""
+    return tuple(find_addresses(field))
+
+
+def _ignored(headers: dict[str, str], senders: tuple[str, ...]) -> frozenset[str]:
     """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
-    get = headers.get
-    return frozenset(find_addresses(f"{get('from', '')}\n{get('to', '')}\n{get('reply-to', '')}".lower()))
-
-
-def _domain_of(gathered: Gathered) -> str:
-    """Return the domain that completes a bare local part: that of the reporting host's From."""
-    named = find_addresses(gathered.headers.get("from", ""))
-    return named[0].rpartition("@")[2] if named else ""
+    readers = find_addresses(f"{headers.get('to', '')}\n{headers.get('reply-to', '')}")
+    return frozenset([address.lower() for address in (*senders, *readers)])
 
 
 def _with_header(words: list[Claim], value: str) -> list[Claim]:
@@ -91,7 +93,9 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
 
 def read_last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
-    ignored = _ignored(gathered.headers) | {address.lower() for address in find_addresses(read_original(gathered.original).sender)}
+    headers = gathered.headers
+    writers = find_addresses(read_original(gathered.original).sender)
+    ignored = _ignored(headers, (*_senders(headers.get("from", "")), *writers))
     claims: list[Claim] = []
     if "@" in gathered.text:  # without one there is nobody to find
         claims = [claim for claim in ask_flufl(_without_returned(message).encode("latin-1"), found) if claim.address.lower() not in ignored]
