@@ -21,8 +21,7 @@ from bounceparse.wire.headers import decode_field
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?mailer-daemon@?[^>\s]*>?\s*", re.I)
 _CLIENT: Final = re.compile(
     r"thunderbird|outlook(?! express mail delivery)|apple mail|iphone|ipad|roundcube|k-?mail|evolution|mutt|claws|windows live|eudora|the bat|"
-    r"k-9|android|sylpheed|gnus|geary|alpine|squirrelmail|horde|rainloop|snappymail|foxmail|mailmate|mailspring|open-xchange mailer|yahoomail",
-    re.I,
+    r"k-9|android|sylpheed|gnus|geary|alpine|squirrelmail|horde|rainloop|snappymail|foxmail|mailmate|mailspring|open-xchange mailer|yahoomail"
 )
 _PERSON: Final = re.compile(r"\s*(?:\[[^\]\n]{1,60}\]\s*)?(?:re|aw|fwd?|wg|sv|vs|antw|rif?|odp|ynt|tr|res|rv|enc|i|r)\s*(?:\[\d+\])?\s?:", re.I)
 _QUOTED: Final = re.compile(
@@ -279,7 +278,8 @@ class _Facts:
     def from_person(self) -> bool:
         """A person wrote, answered or forwarded it: the mail client or the subject's prefix says so."""
         headers = self.gathered.headers
-        if "auto-submitted" not in headers and _CLIENT.search(headers.get("user-agent", "") or headers.get("x-mailer", "")) is not None:
+        client = headers.get("user-agent", "") or headers.get("x-mailer", "")
+        if client and "auto-submitted" not in headers and _CLIENT.search(client.lower()) is not None:
             return True
         if _PERSON.match(headers.get("subject", "")) is None:
             return False
