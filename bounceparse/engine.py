@@ -91,9 +91,11 @@ class Engine:
             recipients = merge(message, claims, words, action_for(kind), gathered.text) if claims or words else ()
             ceiling = _ceiling(gathered, found)
             text = gathered.text if len(recipients) == 1 else ""  # what is written for people speaks only for one
-            judge = self._judge.judge
             results = tuple(
-                [Result(recipient, judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling)) for recipient in recipients]
+                [
+                    Result(recipient, self._judge.judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling))
+                    for recipient in recipients
+                ]
             )
         original = read_original(gathered.original, self.headers) if gathered.original else _NO_ORIGINAL
         arrived = gathered.fields.get("arrival-date") or gathered.headers.get("date", "")
@@ -133,7 +135,8 @@ class Engine:
         dsn = gathered.report == "dsn"
         reported = dsn and bool(gathered.claims)
         found = find_signs(self._landmarks, gathered.text[: _SURVEYED_DSN if dsn else _SURVEYED], reported)
-        return self._signs(heads, found, reported, *name_signs(self._landmarks, headers))
+        names, automatic = name_signs(self._landmarks, headers)
+        return self._signs(heads, found, reported, names, automatic)
 
     def _names_reason(self, words: list[Claim]) -> bool:
         landmarks = self._landmarks

@@ -21,7 +21,7 @@ ORDER_OF_BELIEF: Final[tuple[Source, ...]] = ("dsn", "feedback", "dialect", "tra
 _FINAL: Final = {"failed": 3, "delivered": 2, "relayed": 2, "expanded": 2, "delayed": 1, "": 0}
 _REACHED: Final = frozenset({"delivered", "relayed", "expanded"})
 _GENERIC: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"})
-_PHASE_MARKS: Final = (
+_PHASE_MARKS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("in reply to", ("in reply to",)),
     ("after ", ("after RCPT", "after MAIL", "after DATA", "after end of", "after EHLO")),
     ("]", ("_TO]", "_FROM]")),
@@ -195,11 +195,12 @@ def _evidence(offsets: RawOffsets, claim: Claim, diagnostic: str) -> tuple[Evide
         title = "text" if diagnostic else "address"
         return (Evidence(claim.source, title, diagnostic or printable(address_of(claim), limits.ADDRESS), (0, 0), rule),)
     found = []
-    for name, span in zip(spans, offsets.spans(spans.values()), strict=True):
+    places = offsets.spans(spans.values())
+    for number, name in enumerate(spans):
         known = _FIELDS.get(name)
         if known is not None:
             title, attribute = known
             value = diagnostic if attribute == "diagnostic" else getattr(claim, attribute)
             source: Source = "transcript" if name == "text" and claim.source == "dsn" else claim.source
-            found.append(Evidence(source, title, value, span, rule))
+            found.append(Evidence(source, title, value, places[number], rule))
     return tuple(found)
