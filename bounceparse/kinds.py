@@ -34,7 +34,7 @@ _QUOTED: Final = re.compile(
     re.M,
 )
 _LOOKED_THROUGH: Final = 24_000  # characters of a text in which a quotation is looked for
-_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?master)|microsoftexchange329\w+)\\?@", re.I)
+_DAEMON: Final = re.compile(r"(?:mailer-?daemon|mail-?daemon|mdaemon|(post_?master)|microsoftexchange329\w+)\\?@")
 _PROGRAM: Final = re.compile(
     r"(?<![a-z])(?:no[-_. ]?reply|do[-_. ]?not|notific|benachr|bounce|return|deliver|undeliver|gateway|protect|quarantine|webmaster|hostmaster|"
     r"majordomo|mailman|ezmlm|security|operator|kontakt|"
@@ -225,7 +225,7 @@ class _Facts:
             ("auto_reply@text" in seen or "automatic@text" in seen) and self._answers_by_itself()
         )
         self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
-        named = _DAEMON.search(sender)
+        named = _DAEMON.search(sender.lower())
         human = named is not None and named[1] is not None  # a postmaster may be a person, a mailer-daemon is none
         self.strict = "delivery-status" in headers.get("content-type", "").lower() or (
             named is not None and (not human or self.said or self.title or self.late)
