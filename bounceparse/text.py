@@ -13,11 +13,9 @@ from typing import Final
 
 _FOLD: Final = bytes(c + 32 if 65 <= c <= 90 else c if 48 <= c <= 57 or 97 <= c <= 122 else 0 if c in b"'`" else 32 for c in range(256))
 """What each byte is squeezed to; apostrophes to NUL, since taking out one byte later is faster than a translation that deletes."""
-_MARKS: Final = re.compile(r"[\W_]+")
-_APOSTROPHES: Final = re.compile("['\u2018\u2019\u02bc`\u00b4]")
+_WORD: Final = re.compile(r"[^\W_]+")
+_APOSTROPHES: Final = "'\u2018\u2019\u02bc`"
 _ACCENTED: Final = re.compile("[\u00c0-\u052f\u1e00-\u1fff]")
-_TYPOGRAPHY: Final = re.compile("[\u2010-\u2015\u201a-\u2026\u2039\u203a\u20ac\u2122]+")  # what word processors put into Western text
-_WIDE: Final = re.compile(r"[^\x00-\xff]")  # said so, it compiles at once; a set of characters beyond Latin-1 takes 3 ms
 _COMBINING: Final = re.compile("[\u0300-\u036f]+")
 _KEPT: Final = 500  # characters of the longest paragraph that is kept
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+")
@@ -46,30 +44,28 @@ def _press(text: str) -> bytes:
     if text.isascii():
         return b" ".join(text.encode().translate(_FOLD).replace(b"\0", b"").split())
     try:
-        data = text.encode("latin-1")  # fails at once for other text, and spares this one three patterns
+        data = text.encode("latin-1").replace(b"\xdf", b"ss")  # fails at once for other text
     except UnicodeEncodeError:
-        text = _TYPOGRAPHY.sub(" ", _APOSTROPHES.sub("", text)).replace("ß", "ss")
-        if _WIDE.search(text) is not None:
-            return _squeeze_wide(text).encode()
-        data = text.encode("latin-1")
-    data = data.replace(b"\xdf", b"ss")
+        return _press_wide(text).encode()
     return b" ".join(data.translate(_FOLD_LATIN).replace(b"\0", b"").split()).decode("latin-1").encode()
 
 
 _press_again: Final = lru_cache(maxsize=1_024)(_press)
 
 
-def _squeeze_wide(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+def _press_wide(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text.replace("\u2122", " ").replace("\u00b4", "")).casefold()
+    for mark in _APOSTROPHES:
+        folded = folded.replace(mark, "")
     folded = folded.replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d")  # letters that no normal form takes apart
     if _ACCENTED.search(folded) is not None:
         folded = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", folded)))
-    return _MARKS.sub(" ", _APOSTROPHES.sub("", folded)).strip()
+    return " ".join(_WORD.findall(folded))
 
 
 def _fold_latin(number: int) -> int:
-    """Return the byte that a Latin-1 byte is squeezed to: what `_squeeze_wide` makes of it where that is one Latin-1 letter, else a blank."""
-    letter = _squeeze_wide(chr(number))
+    """Return the byte that a Latin-1 byte is squeezed to: what `_press_wide` makes of it where that is one Latin-1 letter, else a blank."""
+    letter = _press_wide(chr(number))
     return 0 if number == 0xB4 else ord(letter) if len(letter) == 1 and ord(letter) < 256 else 32
 
 
