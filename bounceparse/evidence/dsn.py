@@ -1,6 +1,6 @@
 """Delivery-status parts (RFC 3464, RFC 6533), with the deviations that are seen in the wild.
 
-One pattern finds all fields of a part in order; a new recipient begins where a field comes again, or where a recipient field follows a blank line.
+The fields of a part are read in order; a new recipient begins where a field comes again, or where a recipient field follows a blank line.
 So blank lines may be missing between groups, or stand inside them.
 """
 
@@ -16,24 +16,22 @@ from bounceparse.replies import read_reply
 from bounceparse.text import clip, printable
 from bounceparse.wire.address import read_address
 from bounceparse.wire.decode import decode_words
-from bounceparse.wire.headers import unfold
+from bounceparse.wire.headers import end_of_field, skip_blanks, unfold
 
-_FIELD: Final = re.compile(
-    r"\n[ \t>|]{0,3}+(?-i:(?=[FfOoAaSsRrXxLlDd]))"  # no name begins with another letter
-    r"(?:((?-i:Final-Recipient|Action|Status|Remote-MTA|Reporting-MTA|Arrival-Date|Original-Recipient)|"  # as usually spelt: no case to fold
-    r"final-recipient|original-recipient|action|status|remote-mta|x-actual-recipient|x-supplementary-info|x-display-name|"
-    r"reporting-mta|arrival-date|original-envelope-id|last-attempt-date|x-powermta-bouncecategory|x-original-message-id|recipient)[ \t.]*:"
-    r"[ \t]*(.*(?:\n[ \t]+\S.*)*)"
-    r"|(?:(?-i:Diagnostic-Code)|diagnostic-code|x-exim-diagnostic)[ \t.]*:[ \t]*(.*(?:\n(?:[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)).*)*))",
-    re.I,
-)
+_NAMES: Final = {
+    spelt: name.lower()
+    for name in (
+        *("Final-Recipient", "Original-Recipient", "Action", "Status", "Diagnostic-Code", "Remote-MTA", "Reporting-MTA", "Arrival-Date"),
+        *("Last-Attempt-Date", "Original-Envelope-Id", "Recipient", "X-Actual-Recipient", "X-Display-Name", "X-Supplementary-Info"),
+        *("X-Original-Message-ID", "X-PowerMTA-BounceCategory"),
+    )
+    for spelt in (name, name.lower())
+} | {"x-exim-diagnostic": "diagnostic-code"}
+"""The fields that are read: as they are usually spelt, which need not be lowered and hashed anew, and in lower case."""
+_CARRIES_ON: Final = re.compile(r"[ \t]+(?=\S)|(?![!-9;-~]{3,40}[ \t]*:|--)(?=\S)")
+"""How a line begins that carries a diagnostic on: set in, or, as some do not fold, with anything but a field's name or a delimiter."""
 _MESSAGE_FIELDS: Final = frozenset({"reporting-mta", "arrival-date", "original-envelope-id", "last-attempt-date", "x-original-message-id"})
 _RECIPIENT_FIELDS: Final = frozenset({"final-recipient", "original-recipient", "recipient"})
-_USUAL: Final = {
-    name: name.lower()
-    for name in ("Final-Recipient", "Original-Recipient", "Action", "Status", "Remote-MTA", "Reporting-MTA", "Arrival-Date", "Last-Attempt-Date")
-}
-"""Names as they are usually spelt: looking one up is faster than lowering it and hashing it anew."""
 _ACTIONS: Final = {
     "failed": "failed",
     "failure": "failed",
@@ -67,39 +65,54 @@ def read_delivery_status(text: str, offset: int, fields: dict[str, str], rule: s
 
     `offset` is where `text` begins in the message, or -1 when it was transfer-encoded and places are not known.
     """
-    if "=\n" in text and ("=20" in text or "=3D" in text or "=\n" in text[:200]):
+    if "=" in text and "=\n" in text and ("=20" in text or "=3D" in text or "=\n" in text[:200]):
         text, offset = _HEX.sub(lambda m: chr(int(m[1], 16)), _SOFT_BREAK.sub("", text)), -1
-    known = offset >= 0
-    text, offset = "\n" + text, offset - 1
     claims: list[Claim] = []
     group: dict[str, str] = {}
     spans: dict[str, Span] = {}
-    last = 0
-    for match in _FIELD.finditer(text):
-        name, value, diagnostic = match.groups()
-        if diagnostic is None:
-            name = _USUAL.get(name) or name.lower()
-            if name in _MESSAGE_FIELDS:
-                fields.setdefault(name, value)
-                continue
-            if name in group or (group and name in _RECIPIENT_FIELDS and _is_full(group) and "\n\n" in text[last : match.start() + 1]):
+    size = len(text)
+    text += "\n\n"  # so that the last line ends too, and something stands behind its end
+    start = last = 0
+    while start < size:
+        line, end = start, text.find("\n", start)
+        colon = text.find(":", line, end)
+        label = text[line:colon] if colon > line else ""
+        name = _NAMES.get(label) or (_read_name(label) if label else "")
+        if name == "diagnostic-code":
+            while text[end + 1] != "\n" and _CARRIES_ON.match(text, end + 1) is not None:
+                end = text.find("\n", end + 1)
+        elif name:
+            end = end_of_field(text, end)
+        start = end + 1
+        if not name:
+            continue
+        begin = skip_blanks(text, colon + 1)
+        value = text[begin:end]
+        if name in _MESSAGE_FIELDS:
+            fields.setdefault(name, value)
+            continue
+        if name == "diagnostic-code":
+            if len(value) > len(group.get(name, "")):
+                group[name] = value
+        else:
+            if name in group or (group and name in _RECIPIENT_FIELDS and _is_full(group) and text.find("\n\n", last, line) >= 0):
                 claims.append(_claim(group, spans, rule))
                 if len(claims) >= limits.RECIPIENTS:
                     return claims
                 group, spans = {}, {}
             group[name] = value
-            start, end = match.span(2)
-        else:
-            name = "diagnostic-code"
-            if len(diagnostic) > len(group.get(name, "")):
-                group[name] = diagnostic
-            start, end = match.span(3)
         last = end
-        if known:
-            spans[name] = (offset + start, offset + end)
+        if offset >= 0:
+            spans[name] = (offset + begin, offset + end)
     if group:
         claims.append(_claim(group, spans, rule))
     return claims
+
+
+def _read_name(label: str) -> str:
+    """Return the name of the field whose line begins with `label`, "" when it is none that is read; quoted lines have marks before it."""
+    name = label.lstrip(" \t>|")
+    return _NAMES.get(name.rstrip(" \t.").lower(), "") if len(label) - len(name) <= 3 else ""
 
 
 def _is_full(group: dict[str, str]) -> bool:
@@ -109,9 +122,9 @@ def _is_full(group: dict[str, str]) -> bool:
 
 def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
     """Return the claim that a recipient group makes."""
-    get = group.get
-    original, final, other = get("original-recipient", ""), get("final-recipient", ""), get("recipient", "")
-    action, status, diagnostic, remote = get("action", ""), get("status", ""), get("diagnostic-code", ""), get("remote-mta", "")
+    original, final, other = group.get("original-recipient", ""), group.get("final-recipient", ""), group.get("recipient", "")
+    action, status = group.get("action", ""), group.get("status", "")
+    diagnostic, remote = group.get("diagnostic-code", ""), group.get("remote-mta", "")
     if original and "+" in original and original != final:
         original = _without_xtext(original, final)
     claim = Claim(
@@ -127,7 +140,7 @@ def _claim(group: dict[str, str], spans: dict[str, Span], rule: str) -> Claim:
     elif "x-supplementary-info" in group:
         claim.diagnostic = clip(unfold(group["x-supplementary-info"]).strip("<> "), limits.DIAGNOSTIC)
     if not claim.diagnostic:
-        claim.diagnostic = "expired" if action[:7].lower() == "expired" else unfold(get("x-powermta-bouncecategory", ""))[: limits.FIELD]
+        claim.diagnostic = "expired" if action[:7].lower() == "expired" else unfold(group.get("x-powermta-bouncecategory", ""))[: limits.FIELD]
     if status:
         match = _STATUS.match(status)
         if match is not None:
