@@ -8,13 +8,13 @@ from typing import Final
 from bounceparse import limits
 from bounceparse.model import Original
 from bounceparse.text import printable
-from bounceparse.wire.headers import decode_field, read_fields, unfold
+from bounceparse.wire.headers import decode_field, end_of_field, read_fields, skip_blanks, unfold
 
-_FIELD: Final = re.compile(
-    r"\n(?-i:(?=[MmFfSsDdLl][aeiruAEIRU]))"
-    r"((?-i:Message-I[dD]|From|Subject|Date|List-I[dD])|message-id|from|subject|date|list-id)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)",
-    re.I,
-)
+_INITIALS: Final = frozenset("MmFfSsDdLl")
+_NAMES: Final = {
+    spelt: name.lower() for name in ("Message-ID", "Message-Id", "From", "Subject", "Date", "List-Id", "List-ID") for spelt in (name, name.lower())
+}
+"""What is read of a returned message: the names as they are usually spelt, which need not be lowered and hashed anew, and in lower case."""
 
 
 def _or_wide(characters: str) -> str:
@@ -49,7 +49,7 @@ _HEADER_RUN: Final = re.compile(
 
 def cut_original(text: str) -> tuple[str, str]:
     """Return a plain-text notice in two: what the daemon wrote, and the returned message with its header ("" when there is none)."""
-    lines = "\n" + text  # so that every line follows a line end, see wire.headers.FIELD
+    lines = "\n" + text  # so that every line follows a line end, which memchr finds
     match = _SEPARATOR.search(lines)
     if match is None:
         match = _HEADER_RUN.search(lines)
@@ -59,19 +59,17 @@ def cut_original(text: str) -> tuple[str, str]:
 
 def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
     """Return what the header of a returned message says; `wanted` are the names of further fields to keep, as asked for by the caller."""
-    stop = block.find("\n\n", 1)
-    block = block[: min(stop, limits.TEXT) + 1 if stop > 0 else limits.TEXT]
-    found = _FIELD.findall("\n" + block)
-    found.reverse()  # so that the first of several wins
-    fields = {name.lower(): value for name, value in found}
+    block = block[: limits.TEXT]
+    fields = _read_known(block)
     headers = {}
     if wanted:
-        every = read_fields(block)
+        stop = block.find("\n\n", 1)
+        every = read_fields(block[: stop + 1] if stop > 0 else block)
         headers = {name: decode_field(every[name.lower()], limits.FIELD) for name in wanted if name.lower() in every}
     if not fields and not headers:
         return Original()
-    get = fields.get
-    identity, sender, subject, date, list_id = get("message-id", ""), get("from", ""), get("subject", ""), get("date", ""), get("list-id", "")
+    identity, sender, subject = fields.get("message-id", ""), fields.get("from", ""), fields.get("subject", "")
+    date, list_id = fields.get("date", ""), fields.get("list-id", "")
     return Original(
         printable(unfold(identity).strip(), limits.FIELD),
         decode_field(sender, limits.FIELD) if sender else "",
@@ -80,3 +78,24 @@ def read_original(block: str, wanted: tuple[str, ...] = ()) -> Original:
         decode_field(list_id, limits.FIELD) if list_id else "",
         headers,
     )
+
+
+def _read_known(block: str) -> dict[str, str]:
+    """Return the fields of the header at the beginning of a block that _NAMES holds, the first of several, still folded and encoded."""
+    fields: dict[str, str] = {}
+    size = len(block)
+    block += "\n\n"  # so that the last line ends too, and something stands behind its end
+    start = 0
+    while start < size:
+        end = block.find("\n", start)
+        if end == start and start > 1:
+            break  # the header ends
+        colon = block.find(":", start, end) if block[start] in _INITIALS else -1  # which spares most lines the rest
+        if colon > 0:
+            label = block[start:colon]
+            name = _NAMES.get(label) or _NAMES.get(label.rstrip(" \t").lower())
+            if name is not None:
+                end = end_of_field(block, end)
+                fields.setdefault(name, block[skip_blanks(block, colon + 1) : end])
+        start = end + 1
+    return fields
