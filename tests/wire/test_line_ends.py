@@ -17,7 +17,7 @@ MAIL = b"From: a@example.com\r\nSubject: x\r\n\r\n"
 
 def test_a_large_text_is_read_as_a_small_one_is() -> None:
     for text in TEXTS:
-        assert mime._unify_large(text) == mime._unify(text), repr(text)
+        assert mime._unify_large(text) == mime._unify(text.encode()), repr(text)
 
 
 @pytest.mark.parametrize(("end", "seen"), [(b"\r\n", "\n"), (b"\n", "\n"), (b"\r", "\n")])
