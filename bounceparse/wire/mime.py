@@ -264,28 +264,31 @@ class RawOffsets:
     It keeps its last answer and counts lines from there, so that many offsets close together cost little (10,000 recipients in one report).
     """
 
-    __slots__ = ("_breaks", "_last", "_same", "_shift", "_text")
+    __slots__ = ("_breaks", "_last", "_lost", "_shift", "_text")
 
     def __init__(self, message: Message) -> None:
         self._text = message.text
-        lost = min(len(message.raw), limits.MESSAGE) - len(message.text)
-        self._same = not lost
+        self._lost = min(len(message.raw), limits.MESSAGE) - len(message.text)
         self._last = self._shift = 0
         self._breaks: list[int] = []  # with mixed line ends: where in the text each CRLF was
-        if lost and not message.crlf:
+        if self._lost and not message.crlf:
             self._breaks = [match.start() - number for number, match in enumerate(_CRLF.finditer(message.raw, 0, limits.MESSAGE))]
 
     def spans(self, spans: Iterable[Span]) -> list[Span]:
         """Return where in `Message.raw` spans of `Message.text` stand."""
-        if self._same:
+        if not self._lost:
             return list(spans)
         if self._breaks:
             return [(start + bisect_left(self._breaks, start), end + bisect_left(self._breaks, end)) for start, end in spans]
-        count, last, shift = self._text.count, self._last, self._shift
+        text, last, shift = self._text, self._last, self._shift
         found = []
         for start, end in spans:
-            shift += count("\n", last, start) if start >= last else -count("\n", start, last)
-            last = start
-            found.append((start + shift, end + shift + count("\n", start, end)))
+            if not last and start * 2 > len(text):
+                last, shift = len(text), self._lost  # the nearer end
+            shift += text.count("\n", last, start) if start >= last else -text.count("\n", start, last)
+            begin = start + shift
+            shift += text.count("\n", start, end)
+            last = end
+            found.append((begin, end + shift))
         self._last, self._shift = last, shift
         return found
