@@ -14,10 +14,9 @@ _WAIT: Final = re.compile(
     r"|(\d{1,4}) ?(秒|分|分钟|分後|分以)"
 )
 _WAITING: Final = (
-    *(" sec", " min", " hour", " h ", " m ", " s ", " hr", "retry", "again", "wait", "delay", "back", "minut", "sekund", "second", "segund"),
-    *("stund", "heure"),
-    *("hora", " ore ", "godzin", "минут", "секунд", "час", "秒", "分"),
-)
+    " sec", " min", " hour", " h ", " m ", " s ", " hr", "retry", "again", "wait", "delay", "back", "minut", "sekund", "second", "segund", "stund",
+    "heure", "hora", " ore ", "godzin", "минут", "секунд", "час", "秒", "分",
+)  # fmt: skip
 """A text without any of them names no time: looking for them first is ten times as fast as the pattern."""
 
 

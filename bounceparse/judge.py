@@ -99,7 +99,7 @@ class _Case:
         self.hits: list[Hit] = []
         self.found: list[Match] = []
         self.temporary = False
-        self.doubtful = False  # it declares an address dead that is not the recipient's, or denies it
+        self.doubtful = False  # it declares an address dead that is not the recipient's, denies that, or says that the recipient is there
 
 
 class _Finding:
@@ -415,8 +415,8 @@ class Judge:
         phrase = self._best(weak, case).phrase
         if phrase.reason in _EVENT_REASONS and (case.code or case.status):
             return None
-        agree = case.klass == "5" and self._fits(case, phrase.reason) and self._tolerates(case)
-        agree = agree and not (case.doubtful and phrase.reason in _ADDRESS_IS_DEAD)
+        doubtful = case.doubtful and phrase.reason in _ADDRESS_IS_DEAD
+        agree = case.klass == "5" and self._fits(case, phrase.reason) and self._tolerates(case) and not doubtful
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY if agree else _GUESS, phrase.fault, phrase.temporary)
 
     def _system(self, case: _Case) -> _Finding | None:

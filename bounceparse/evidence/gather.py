@@ -57,7 +57,8 @@ def gather(message: Message, found: list[str]) -> Gathered:
         if gathered.report or not gathered.original:
             break
         inner = next((part for part in message.parts if part.type in RETURNED), None)
-        uncaught = "x-mailman-version" in message.headers  # Mailman hands on to the owner of a list what it cannot read
+        # Mailman hands on to the owner of a list what it cannot read; posts to the list have another precedence.
+        uncaught = "x-mailman-version" in message.headers and message.headers.get("precedence", "") == "bulk"
         report = _UNCAUGHT if uncaught else _FORWARDED_REPORT
         if inner is None or report.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
             break
