@@ -13,6 +13,7 @@ from bounceparse import flaws, limits
 from bounceparse.evidence.dsn import read_mta
 from bounceparse.evidence.gather import Gathered, gather
 from bounceparse.evidence.original import read_original
+from bounceparse.evidence.wording import Wording
 from bounceparse.evidence.words import read_last_resort, read_words
 from bounceparse.judge import Judge
 from bounceparse.kinds import Signs, action_for, decide_kind, find_signs, name_signs, read_heads, weigh_signs
@@ -59,6 +60,7 @@ class Engine:
         self.verp = verp
         self.sent = sent
         self._landmarks = Landmarks(self.tables)
+        self._wording = Wording(self.tables.notices)
         self._judge = Judge(self.tables, self._landmarks)
         self._heads = lru_cache(maxsize=4_096)(partial(read_heads, self._landmarks))  # daemons use one From and a few Subjects each
         self._signs = lru_cache(maxsize=4_096)(partial(weigh_signs, self._landmarks))
@@ -78,12 +80,12 @@ class Engine:
         gathered = gather(message, found)
         signs = self._read_signs(gathered)
         claims = gathered.claims
-        words = read_words(gathered, self._dialects.get(signs.dialect))
+        words = read_words(gathered, self._dialects.get(signs.dialect), self._wording)
         if max(len(claims), len(words)) >= limits.RECIPIENTS:
             found.append(flaws.CUT_RECIPIENTS)
-        kind = decide_kind(gathered, claims, words, signs, self._names_reason)
+        kind = decide_kind(gathered, claims, words, signs, self._wording, self._names_reason)
         if kind in ("bounce", "delay") and not claims and not words:
-            words = read_last_resort(message, gathered, found)
+            words = read_last_resort(message, gathered, found, self._wording)
         results: tuple[Result, ...] = ()
         if kind in ("auto_reply", "challenge", "unsubscribe") and not claims:
             words = [Claim("header", "from", address) for address in find_addresses(gathered.headers.get("from", ""))[-1:]]

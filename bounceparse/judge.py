@@ -53,7 +53,7 @@ _BEFORE_RCPT: Final[dict[str, tuple[str, Certainty]]] = {"MAIL": ("sender_reject
 """Whom words about a user mean before the recipient was named."""
 _SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
 _CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_WITH_A_DEAD_ADDRESS: Final = _ADDRESS_IS_DEAD | _CATCH_ALL | {"network_error"}
+_WITH_A_DEAD_ADDRESS: Final = _ADDRESS_IS_DEAD | _CATCH_ALL | {"network_error", "expired"}
 """What the same reply may say beside a dead address; any other cause in it makes the dead address a part of another story."""
 _INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
 _JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -194,13 +194,14 @@ class Judge:
         code, host = recipient.reply_code, recipient.remote_mta
         while host and host not in self._known_hosts:
             host = host.partition(".")[2]
-        if text and (code or not _is_mute(plain)):
-            text = ""
         expired = len(diagnostic) < 12 and diagnostic.strip(" .").lower() == "expired"
         late = kind == "delay" or recipient.action == "delayed"
-        bounce, name, fault, certainty, rule, retry, blocklist = self._decide(
-            plain, links, code, recipient.status, recipient.command, host, dialect, text[: limits.DIAGNOSTIC], bare, expired, late, ceiling
-        )
+        text = "" if code else text[: limits.DIAGNOSTIC]
+        facts = (plain, links, code, recipient.status, recipient.command, host, dialect)
+        opinion = self._decide(*facts, text if _is_mute(plain) else "", bare, expired, late, ceiling)
+        if opinion[1] == "undetermined" and text and not recipient.status:
+            opinion = self._decide(*facts, text, bare, expired, late, ceiling)
+        bounce, name, fault, certainty, rule, retry, blocklist = opinion
         if blocklist is None:
             zone = _ZONE.search(diagnostic.lower())
             blocklist = zone[1] if zone is not None else ""
@@ -382,7 +383,9 @@ class Judge:
         if status is not None and status.confidence == "high" and reason not in _EVENT_REASONS:
             fault = status.fault or self._tables.reasons[reason].fault
             if (phrase.reason in _CATCH_ALL and not phrase.temporary) or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
-                return _Finding(reason, f"status:{case.status}", _LIKELY, status.fault)
+                # "5.1.1 administrative prohibition: country not accepted" is no word of a dead address
+                agreed = _GUESS if phrase.reason in _CATCH_ALL and reason in _ADDRESS_IS_DEAD else _LIKELY
+                return _Finding(reason, f"status:{case.status}", agreed, status.fault)
         agree = status is None and case.code[:1] == "5" and phrase.reason in _ABOUT_RECIPIENT and self._fits(case, phrase.reason)
         rule = phrase.id.replace("/", ":", 1) if phrase.id.startswith("blocklist/") else f"phrase:{phrase.id}"
         return _Finding(phrase.reason, rule, _SURE if agree else _LIKELY, phrase.fault, phrase.temporary)
@@ -478,7 +481,8 @@ class Judge:
         if not strong:
             return None
         phrase = self._best(strong, case).phrase
-        return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY, phrase.fault, phrase.temporary)
+        apart = phrase.reason in _ADDRESS_IS_DEAD and not _is_mute(case.plain)  # what stands beside the recipient says something else
+        return _Finding(phrase.reason, f"phrase:{phrase.id}", _GUESS if apart else _LIKELY, phrase.fault, phrase.temporary)
 
     # Shared by the steps.
 

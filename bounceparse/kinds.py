@@ -13,6 +13,7 @@ from typing import Final
 
 from bounceparse import limits
 from bounceparse.evidence.gather import Gathered
+from bounceparse.evidence.wording import Wording
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Claim, Kind
 from bounceparse.text import squeeze, squeeze_notice
@@ -44,12 +45,6 @@ _PROGRAM: Final = re.compile(
     re.I,
 )
 """Local parts that a program may write under: with another in From, a mail is somebody's until more than its words speaks for a bounce."""
-_YOUR_MAIL: Final = re.compile(
-    r"\b(?:your|ihre|votre|vos|su|tu|vostro|tuo|sua|seu|uw|twoja|twoj|wasza|ваш[еиа]?|ditt|din|dit) (?:e-?|original )?"
-    r"(?:mail|message|nachricht|courriel|courrier|mensaje|correo|messaggio|mensagem|bericht|wiadomość|сообщение|письмо|meddelande|besked|melding)\b"
-    r"|message (?:you sent|that you)|following (?:mail|message|address)|email below|-- non-delivery",
-    re.I,
-)
 _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60})?\s*", re.I)
 _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}
 _ANSWERING: Final = frozenset({"in-reply-to", "references", "x-auto-response-suppress"})
@@ -153,7 +148,9 @@ def weigh_signs(landmarks: Landmarks, heads: Heads, found: frozenset[int], repor
     return Signs(frozenset(words), dialect.name, dialect.kind, bool(landmarks.needed[best[2]] & 9))
 
 
-def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
+def decide_kind(
+    gathered: Gathered, claims: list[Claim], words: list[Claim], signs: Signs, wording: Wording, names_reason: Callable[[list[Claim]], bool]
+) -> Kind:
     """Return the kind of a message, from its machine part, its headers and the signs in it.
 
     `names_reason` says whether the words beside an address are those of a known reason; it is asked only where nothing else decides.
@@ -164,13 +161,13 @@ def decide_kind(gathered: Gathered, claims: list[Claim], words: list[Claim], sig
         return signs.dialect_kind  # type: ignore[return-value]
     if gathered.report == "dsn" and claims:
         if gathered.printed:
-            facts = _Facts(gathered, words, signs, names_reason)
+            facts = _Facts(gathered, words, signs, wording, names_reason)
             if not facts.daemon and (facts.from_person or facts.listed or facts.from_somebody):
                 return "auto_reply" if facts.automatic else "not_bounce"
         return _by_action(claims, signs)
     if gathered.report == "disposition":
         return "bounce" if gathered.refused else "disposition"
-    return _by_words(gathered, words, signs, names_reason)
+    return _by_words(gathered, words, signs, wording, names_reason)
 
 
 def _by_action(claims: list[Claim], signs: Signs) -> Kind:
@@ -197,41 +194,64 @@ class _Facts:
     __slots__ = (
         "automatic",
         "daemon",
+        "failed_title",
         "gathered",
         "late",
+        "late_title",
         "listed",
         "names_reason",
         "null_path",
+        "program",
         "returned",
         "said",
         "seen",
         "signs",
         "strict",
         "title",
+        "titled",
+        "wording",
         "words",
     )
 
-    def __init__(self, gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> None:
+    def __init__(self, gathered: Gathered, words: list[Claim], signs: Signs, wording: Wording, names_reason: Callable[[list[Claim]], bool]) -> None:
         seen, headers = signs.words, gathered.headers
         sender = headers.get("from", "")
         self.gathered, self.signs, self.seen, self.names_reason = gathered, signs, seen, names_reason
-        self.said = "failure@text" in seen or "final@text" in seen
-        self.late = "delay@text" in seen
-        self.title = "failure@subject" in seen or "delay@subject" in seen
+        self.wording = wording
         self.returned = bool(gathered.original)
         self.listed = "list-id" in headers or "list-unsubscribe" in headers
         self.null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
+        self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
+        local, _, domain = sender.rpartition("<")[2].partition("@")
+        speaks = domain != "" and "auto_reply@text" not in seen and "auto_reply@subject" not in seen
+        own = speaks and any(claim.rule != "mention" and _at(claim.address, domain) for claim in words)
+        self.program = (self.daemon or _ANSWERING.isdisjoint(headers)) and (
+            (self.daemon or self.null_path or own or "auto-submitted" in headers)
+            or _PROGRAM.search(local) is not None
+            or wording.names_program(local)
+        )
+        of_mail = not (self.daemon or self.null_path or own)
+        failed = "failure@text" in seen or "final@text" in seen
+        self.said = failed or (self.program and wording.says_failed(gathered.text, of_mail))
+        title = decode_field(headers.get("subject", ""), limits.FIELD)
+        self.failed_title = "failure@subject" in seen or (self.program and wording.says_failed(title, of_mail))
+        self.late_title = "delay@subject" in seen or (self.program and wording.says_delayed(title))
+        self.title = self.failed_title or self.late_title
+        self.late = "delay@text" in seen or (
+            self.program and not failed and not self.failed_title and (self.late_title or not self.said) and wording.says_delayed(gathered.text)
+        )
+        self.titled = (self.failed_title and self.said) or (self.late_title and self.late)
         self.automatic = "auto_reply@header" in seen or "auto_reply@subject" in seen or (
             ("auto_reply@text" in seen or "automatic@text" in seen) and self._answers_by_itself()
         )
-        self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
         named = _DAEMON.search(sender.lower())
         human = named is not None and named[1] is not None  # a postmaster may be a person, a mailer-daemon is none
         self.strict = "delivery-status" in headers.get("content-type", "").lower() or (
             named is not None and (not human or self.said or self.title or self.late)
         )
         sober = (self.strict or self.null_path) and (self.said or self.title)
-        self.words = words if sober or signs.sure else [claim for claim in words if claim.rule != "mention"]
+        poor = ("mention",) if self.program and self.titled else ("mention", "to")
+        self.words = words if sober or signs.sure else [claim for claim in words if claim.rule not in poor]
 
     def _answers_by_itself(self) -> bool:
         """Say whether a mail with words of an automatic answer is one: people write them too, but begin a thread with them, or quote."""
@@ -250,9 +270,9 @@ class _Facts:
         return _QUOTED.search(self.gathered.text, 0, _LOOKED_THROUGH) is not None
 
     @property
-    def titled(self) -> bool:
-        """The subject and the text both say that something failed."""
-        return "failure@subject" in self.seen and self.said
+    def failed_title_of_anything(self) -> bool:
+        """The subject says that something failed, be it a mail or what the mail was about."""
+        return self.failed_title or self.wording.says_failed(decode_field(self.gathered.headers.get("subject", ""), limits.FIELD), of_mail=False)
 
     @property
     def told(self) -> bool:
@@ -266,13 +286,15 @@ class _Facts:
     @property
     def to_sender(self) -> bool:
         """It speaks of "your message" or quotes a reply, and bears no tag of a tracker or list: no daemon's address, but it may be a bounce."""
-        tagged = self.gathered.headers.get("subject", "").lstrip()[:1] == "["
-        return not tagged and (self.replied or _YOUR_MAIL.search(self.gathered.text) is not None)
+        title = self.gathered.headers.get("subject", "").lstrip()
+        if title[:1] == "[" and not self.wording.says_failed(title.partition("]")[0], False):
+            return False
+        return self.replied or (self.late and self.speaks) or self.wording.says_failed(self.gathered.text)
 
     @property
     def speaks(self) -> bool:
-        """It names somebody, or speaks of "your message": a parcel is delayed or returned too, and so are works on a mail server announced."""
-        return bool(self.words) or _YOUR_MAIL.search(self.gathered.text) is not None
+        """It names somebody, or speaks of mail: a parcel is delayed or returned too."""
+        return bool(self.words) or "mail" in self.wording.hear(self.gathered.text[:_LOOKED_THROUGH])
 
     @property
     def from_person(self) -> bool:
@@ -283,7 +305,8 @@ class _Facts:
             return True
         if _PERSON.match(headers.get("subject", "")) is None:
             return False
-        return not self.titled or "in-reply-to" in headers or "references" in headers or self.quotes
+        titled = "failure@subject" in self.seen and self.said
+        return not titled or "in-reply-to" in headers or "references" in headers or self.quotes
 
     @property
     def from_somebody(self) -> bool:
@@ -293,10 +316,7 @@ class _Facts:
             return False
         if self.quotes:
             return True
-        name, angle, address = headers.get("from", "").rpartition("<")
-        if not angle or not name.strip():
-            return False
-        return _PROGRAM.search(address.partition("@")[0]) is None
+        return headers.get("from", "").rpartition("<")[0].strip() != "" and not self.program
 
     @property
     def foreign_path(self) -> bool:
@@ -314,7 +334,7 @@ class _Facts:
 BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
     ("unsubscribe", lambda f: f.unsubscribes),
     ("not_bounce", lambda f: "digest@subject" in f.seen and not f.returned and not f.signs.sure),
-    ("auto_reply", lambda f: "auto_reply@subject" in f.seen and not f.signs.dialect and not (f.daemon and "failure@subject" in f.seen)),
+    ("auto_reply", lambda f: "auto_reply@subject" in f.seen and not f.signs.dialect and not (f.daemon and f.failed_title)),
     ("failure", lambda f: f.signs.sure and (bool(f.words) or f.said or f.late)),
     ("challenge", lambda f: "challenge@subject" in f.seen or ("challenge@text" in f.seen and not f.daemon and (f.null_path or f.automatic))),
     ("ordinary", lambda f: not f.daemon and f.from_person),
@@ -324,12 +344,13 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
     ("failure", lambda f: bool(f.signs.dialect) and (bool(f.words) or f.said or f.late)),
     ("failure", lambda f: f.titled and (f.returned or (f.strict and not (f.foreign_path and not f.words)))),
     ("failure", lambda f: f.titled and bool(f.words) and (f.null_path or f.to_sender)),
-    ("failure", lambda f: f.strict and bool(f.words) and (f.said or "failure@subject" in f.seen)),
-    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or ("delay@subject" in f.seen and f.speaks))),
+    ("failure", lambda f: f.strict and bool(f.words) and (f.said or f.failed_title)),
+    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or (f.late_title and f.speaks))),
     ("failure", lambda f: (f.said or f.title or f.late) and "x-failed-recipients" in f.gathered.headers),
     ("failure", lambda f: f.null_path and f.titled and f.speaks),
     ("failure", lambda f: f.strict and f.returned and bool(f.words)),
-    ("failure", lambda f: (f.strict or f.null_path or (f.title and ((f.daemon and f.said) or f.to_sender))) and f.told),
+    ("failure", lambda f: (f.strict or f.null_path or (f.title and ((f.daemon and f.said) or f.to_sender)) or (f.daemon and f.late)) and f.told),
+    ("failure", lambda f: f.program and f.said and f.failed_title_of_anything and f.to_sender and f.told),
     ("auto_reply", lambda f: f.automatic and (not f.daemon or ("auto_reply@text" in f.seen and not (f.said or f.title or f.late)))),
     ("delivered", lambda f: (f.daemon or bool(f.signs.dialect)) and ("success@subject" in f.seen or "success@text" in f.seen)),
     ("not_bounce", lambda f: True),
@@ -340,22 +361,27 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
 """
 
 
-def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, names_reason: Callable[[list[Claim]], bool]) -> Kind:
-    facts = _Facts(gathered, words, signs, names_reason)
+def _at(address: str, domain: str) -> bool:
+    """Say whether an address is of the domain that the sender of a notice is of: who names addresses of its own speaks for their host."""
+    return address.rpartition("@")[2] == domain.strip("> \n").lower()
+
+
+def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, wording: Wording, names_reason: Callable[[list[Claim]], bool]) -> Kind:
+    facts = _Facts(gathered, words, signs, wording, names_reason)
     kind = next(name for name, holds in BY_WORDS if holds(facts))
     if kind == "failure":
-        return _failure_or_delay(signs.words)
+        return _failure_or_delay(facts)
     if kind == "ordinary":
         return "auto_reply" if facts.automatic else "not_bounce"
     return kind  # type: ignore[return-value]
 
 
-def _failure_or_delay(seen: frozenset[str]) -> Kind:
-    if "delay@subject" in seen and "failure@subject" not in seen:
+def _failure_or_delay(facts: _Facts) -> Kind:
+    if facts.late_title and not facts.failed_title:
         return "delay"
-    if "delay@text" in seen and "final@text" not in seen:
+    if facts.late and "final@text" not in facts.seen:
         return "delay"
-    if "success@subject" in seen and not ("failure@text" in seen or "final@text" in seen or "failure@subject" in seen):
+    if "success@subject" in facts.seen and not (facts.said or facts.failed_title):
         return "delivered"
     return "bounce"
 

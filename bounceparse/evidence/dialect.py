@@ -16,6 +16,7 @@ from bounceparse import limits
 from bounceparse.dialects.hooks import run_hook
 from bounceparse.evidence.notice import complete_reason
 from bounceparse.evidence.transcript import read_transcript
+from bounceparse.evidence.wording import Wording
 from bounceparse.model import Claim
 from bounceparse.replies import read_reply
 from bounceparse.tables import Dialect
@@ -59,7 +60,7 @@ def _literal(text: str) -> str:
     return r"[ \t]{1,40}".join(re.escape(piece) for piece in re.split(r"[ \t]+", text)) if text.strip() else ("[ \\t]{1,40}" if text else "")
 
 
-def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[str], domain: str = "") -> list[Claim]:
+def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[str], wording: Wording, domain: str = "") -> list[Claim]:
     """Return the claims that a dialect's templates find in a notice.
 
     The templates are tried from the line that holds a `begin` literal (the first line when it has none) to the one that holds an `end` literal.
@@ -91,7 +92,7 @@ def read_dialect(dialect: Dialect, text: str, offset: int, ignored: frozenset[st
             claim.spans["text"] = (begin, begin + len(lines[number]))
         claims.append(claim)
     if claims:
-        _add_replies(claims, lines)
+        _add_replies(claims, lines, wording)
     return claims
 
 
@@ -188,14 +189,14 @@ def _nothing(lines: list[str], start: int, stop: int) -> str:
 _MORE: Final[dict[str, Callable[[list[str], int, int], str]]] = {"indented": _indented, "until-blank": _until_blank, "none": _nothing, "": _nothing}
 
 
-def _add_replies(claims: list[Claim], lines: list[str]) -> None:
+def _add_replies(claims: list[Claim], lines: list[str], wording: Wording) -> None:
     """Complete the claims from the quoted dialogue, and read their codes."""
     replies = None
     for claim in claims:
         claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2] if claim.diagnostic else ("", "")
         if not claim.reply_code and not claim.status:
             replies = read_transcript(lines) if replies is None else replies
-            words = complete_reason(claim.address, replies, lines, len(claims) == 1, claim.diagnostic)
+            words = complete_reason(claim.address, replies, lines, len(claims) == 1, claim.diagnostic, wording)
             if words:
                 claim.diagnostic = clip(words, limits.DIAGNOSTIC)
                 claim.reply_code, claim.status = read_reply(claim.diagnostic)[:2]

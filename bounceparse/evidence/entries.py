@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bounceparse.evidence.wording import DELIVERY, Wording
 from bounceparse.wire.address import check_address, find_addresses, without_addresses
 
 _ADDRESSED: Final = (
@@ -22,33 +23,12 @@ _GENERATED: Final = re.compile(r"^[ \t]*\((?:expanded|(?:ultimately )?generated)
 _SENDMAIL: Final = re.compile(
     r"^[ \t]*(?:[245]\d\d[ -])?(?:[245]\.\d{1,3}\.\d{1,3}[ \t]+)?<?([^\s<>\"(),:;]{1,128}@[^\s<>\"(),:;]{1,255}?)>?\.\.\.[ \t]*(.*)$"
 )
-_LABEL: Final = re.compile(
-    r"^[ \t>*-]*(?:(?:final|original|failed|intended|invalid|the|e-?mail|envelope|recipient|undeliverable|destination)[ -]?)*"
-    r"(?:recipients?|recipient\(s\)|addresse?s?|address\(es\)|rcpt(?: to)?|delivered to|addressed to|sent to|"
-    r"mailbox|user|empf[^\s:]{1,6}nger(?:adresse)?|destinataires?|recipient's(?: e?-?mail)?|addresse?s?(?:\(es\))? that failed|"
-    r"(?:mail-?)?adresse|adresse (?:e-?mail|du destinataire|mail)|direcci[^\s:]{1,3}n|indirizzo|endere[^\s:]{1,3}o|adres|адрес(?: получателя)?|"
-    r"destinatarios?|destinatari|odbiorca|ontvanger|получатель|адресат|宛先|收件人|受信者|받는 사람)"
-    r"[^\S\n]*+(?:address|name|\(s\))?[^\S\n]*+[:=\uff1a][^\S\n]*+[\[<\"'(]*(?:smtp:|rfc822;)?[^\S\n]*(.*@.*)$",
-    re.I,
-)
-_TO: Final = re.compile(r"^[ \t>*-]*(?:to|an|a|para|naar|do|кому|à)[ \t]*[:=\uff1a][ \t]*(.*@.*)$", re.I)
-_SENTENCE: Final = (
-    "deliver", "recipient", "could not", "couldn", "cannot", "can't", "can’t", "unable", "not sent", "was not", "wasn", "fail", "error", "reject",
-    "refus", "return", "unknown", "does not exist", "doesn", "no such", "mailbox", "your message", "your mail", "your email", "your e-mail",
-    "zustell", "empf", "remis", "distribu", "entreg", "consegn", "bezorg", "dostarcz", "достав", "配信", "送信", "宛", "送达", "投递",
-    "退回", "退信", "收件", "전달",
+_FIELD_NAMES: Final = (
+    "from:", "von:", "de :", "reply-to", "cc:", "mail from", "return-path", "received", " id ", " id:", "message-id", "http",
 )  # fmt: skip
-"""Words of lines that say who could not be reached; literals, since a tuple of them is tried three times as fast as one pattern."""
-_CONTACT: Final = (
-    "contact", "question", "assistance", "please send", "please forward", "please write", "please email", "please notify", "please call",
-    "please visit", "postmaster for", "help", "support", "complain", "whitelist", "reply to", "sender", "from:", "von:", "de :", "mail from",
-    "return-path", "reply-to", "cc:", "http", "kontakt", "contacte", "received", " id ", " id:", "message-id",
-)  # fmt: skip
-"""Words of lines whose addresses are somebody else's: whom to ask, who wrote."""
-_ROLES: Final = frozenset(
-    {"postmaster", "mailer-daemon", "mailerdaemon", "mdaemon", "abuse", "hostmaster", "noc", "helpdesk", "support", "root", "admin"}
-)
-_COLON: Final = re.compile("[:=\uff1a]")
+"""Marks of lines whose addresses are somebody else's: names of header fields, links."""
+_HEADED: Final = 20  # lines that a heading speaks for
+_SIGNATURE: Final = 12  # lines of the longest signature
 _DIGITS: Final = re.compile(r"[45](?<![\d.].)(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
@@ -57,18 +37,20 @@ class Entry:
     """A line that names an address."""
 
     line: int
-    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a role such as postmaster or a To line
+    rank: int  # 3 list entry or label, 2 sentence, 1 mention, 0 a To line, -1 a role such as postmaster
     address: str
     source: str  # the address it was expanded from
     rest: str
     shape: str
 
 
-def find_entries(lines: list[str], ignored: frozenset[str]) -> list[Entry]:
+def find_entries(lines: list[str], ignored: frozenset[str], wording: Wording) -> list[Entry]:
     """Return the lines that name an address which is not among the `ignored`, one entry for each address, in order."""
     entries: list[Entry] = []
     for number, line in enumerate(lines):
         if "@" not in line:
+            if entries and line.rstrip() == "--" and len(lines) - number < _SIGNATURE:
+                break
             continue
         lowered = line.lower()
         if line[:1] == "<" and (match := _QSBMF.match(line)) is not None:
@@ -78,49 +60,60 @@ def find_entries(lines: list[str], ignored: frozenset[str]) -> list[Entry]:
             found = [(3, match[1], "", line.strip(), "transcript")]
         elif (match := _ENTRY.match(line) or ("<" in line and _NAMED.match(line)) or None) is not None:
             found = [(3, match[1], match[2] or "", match[3] or "", "entry")]
-        elif _COLON.search(line) is not None and (match := _LABEL.match(line)) is not None:
-            found = [(3, address, "", "", "label") for address in find_addresses(match[1])]
-        elif _COLON.search(line) is not None and (match := _TO.match(line)) is not None:
-            found = [(0, address, "", "", "to") for address in find_addresses(match[1])]
+        elif (label := wording.announces(line))[0] in ("recipient", "to"):
+            rank, shape = (3, "label") if label[0] == "recipient" else (0, "to")
+            found = [(rank, address, "", "", shape) for address in find_addresses(label[1])]
         elif "rcpt to" in lowered and "@" in lowered.partition("rcpt to")[2]:
             found = [(2, address, "", "", "rcpt") for address in find_addresses(lowered.partition("rcpt to")[2])]
+        elif label[0] == "fields" or any(map(lowered.__contains__, _FIELD_NAMES)):
+            continue
         else:
-            words = without_addresses(_sentence_of(lowered) if ". " in lowered else lowered)
-            if any(map(words.__contains__, _CONTACT)):
+            words = wording.hear(without_addresses(_sentence_of(_carried_on(lines, number) + line)))
+            if "others" in words:
                 continue
-            before = lines[number - 1].lower() if number else ""
-            rank = 2 if any(map(words.__contains__, _SENTENCE)) or any(map(before.__contains__, _SENTENCE)) else 1
+            delivery = not words.isdisjoint(DELIVERY) or (number > 0 and not wording.hear(lines[number - 1]).isdisjoint(DELIVERY))
+            rank = 2 if delivery else 1
             after = line.partition("@")[2].partition(" ")[2]
             found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
-        if found and found[0][0] == 3 and not found[0][3] and _tells_whom_to_ask(lines, number):
+        if found and (wording.says_reached(found[0][3]) if found[0][3] else found[0][0] == 3 and _stand_below_success(lines, number, wording)):
+            found = [(rank, value, source, rest, "reached") for rank, value, source, rest, _ in found]
+        if found and found[0][0] == 3 and not found[0][3] and _tells_whom_to_ask(lines, number, wording):
             continue
         for rank, value, source, rest, shape in found:
             address = check_address(value.rstrip(".,:;'"))
             if not source and number + 1 < len(lines) and (below := _GENERATED.match(lines[number + 1])) is not None:
                 source = below[1]
             if address and "." in address.rpartition("@")[2] and address.lower() not in ignored:
-                if _is_role(address) and shape != "label" and not (shape == "entry" and rest):
-                    rank = 0
+                if wording.is_role(address) and shape != "label" and not (shape == "entry" and rest):
+                    rank = -1
                 entries.append(Entry(number, rank, address, check_address(source) if source else "", rest, shape))
     return entries
 
 
+def _stand_below_success(lines: list[str], number: int, wording: Wording) -> bool:
+    """Say whether the heading above an entry says that those below it have got the mail."""
+    for above in reversed(lines[max(0, number - _HEADED) : number]):
+        if "@" not in above and above.strip():
+            words = wording.hear(above)
+            return "reached" in words and words.isdisjoint(("undone", "denials"))
+    return False
+
+
+def _carried_on(lines: list[str], number: int) -> str:
+    """Return the beginning of the sentence in a line, when it stands in the line above."""
+    above = lines[number - 1].strip() if number else ""
+    return f"{above} " if above and above[-1] not in ".:!?;" and "@" not in above else ""
+
+
 def _sentence_of(line: str) -> str:
     """Return the sentences of a line that name an address: what the next one asks for is no matter of theirs."""
-    return " ".join([sentence for sentence in line.split(". ") if "@" in sentence])
+    return " ".join([sentence for sentence in line.split(". ") if "@" in sentence]) if ". " in line else line
 
 
-def _is_role(address: str) -> bool:
-    """Say whether an address is that of a server or of its keepers."""
-    local = address.partition("@")[0].lower()
-    return local in _ROLES or local.startswith("microsoftexchange329e")
-
-
-def _tells_whom_to_ask(lines: list[str], number: int) -> bool:
+def _tells_whom_to_ask(lines: list[str], number: int, wording: Wording) -> bool:
     """Say whether the line above a bare address announces whom to ask: `Questions should be directed to the list owner at:`."""
-    above = " ".join(lines[max(0, number - 3) : number]).lower().rstrip()
-    return (
-        above[-1:] == ":"
-        and any(map(above.__contains__, ("question", "directed to", "contact", "for help", "assistance", "owner at")))
-        and "deliver" not in above
-    )
+    above = " ".join(lines[max(0, number - 3) : number]).rstrip()
+    if above[-1:] not in (":", "\uff1a"):
+        return False
+    words = wording.hear(_sentence_of(above) if "@" in above else above.rpartition(". ")[2])
+    return "others" in words and words.isdisjoint(DELIVERY)

@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 from bounceparse import limits
 from bounceparse.evidence.entries import Entry, find_entries
 from bounceparse.evidence.transcript import Answer, read_transcript
+from bounceparse.evidence.wording import DELIVERY, Wording
 from bounceparse.model import Claim, Span
 from bounceparse.replies import read_reply
 from bounceparse.text import clip
@@ -33,31 +34,23 @@ _DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _MAILTO: Final = re.compile(r"<?mailto:?|\(\)|<>")
 _SENTENCE_LEAST: Final = 20  # characters of a line that can be a sentence about an address
-_REASON_LABEL: Final = re.compile(
-    r"^[ \t>*-]*(?:(?:the |remote |smtp |server |error |failure |delivery |technical )*(?:reason|cause|error|"
-    r"diagnostic[ -]?(?:code|information)?|response|details?(?: of (?:temporary|permanent) failure)?|"
-    r"problem(?: appears to be)?|because|status|explanation|message|reason of the delivery failure was|reason for the problem|following reason)"
-    r"(?: (?:given|returned|reported))?(?: (?:was|is|message|text|code|below|type|for (?:the )?failure))?|"
-    r"grund|raison|motivo|причина|reden|powod|原因|退信原因|理由)"
-    r"[ \t]*[:=\uff1a][ \t]*(.*)$",
-    re.I,
-)
 
 
-def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
+def read_notice(text: str, offset: int, ignored: frozenset[str], wording: Wording) -> list[Claim]:
     """Return a claim for each address that a notice says could not be reached, with the reason it gives.
 
     `ignored` are addresses in lower case that cannot be the failed one: the reader of the notice and its sender. `offset` is where the text begins
     in the message, -1 when it was transfer-encoded.
     """
     lines = [line if len(line) <= limits.LINE else line[: limits.LINE] for line in text.split("\n", _LINES)[:_LINES]]
-    entries = find_entries(lines, ignored)
-    if not entries:
+    entries = find_entries(lines, ignored, wording)
+    if all(entry.shape == "reached" for entry in entries):
         return []
     replies = _Once(read_transcript, lines)  # most entries have their reply beside them
-    best = max(entry.rank for entry in entries)
+    best = max(entry.rank for entry in entries if entry.shape != "reached")
     entries = [entry for entry in entries if entry.rank == best]
     starts = {entry.line: entry.address.lower() for entry in entries}
+    entries = [entry for entry in entries if entry.shape != "reached"]
     alone = len({entry.address.lower() for entry in entries}) == 1
     places = _Places(lines, offset)
     claims: dict[str, Claim] = {}
@@ -72,7 +65,7 @@ def read_notice(text: str, offset: int, ignored: frozenset[str]) -> list[Claim]:
         if known is None and len(claims) >= limits.RECIPIENTS:
             break
         if known is None or not known.reply_code:  # of several mentions the first that has a reply
-            claim = _claim(entry, lines, starts, replies, inline if alone else None, places)
+            claim = _claim(entry, lines, starts, replies, inline if alone else None, places, wording)
             if known is None or claim.reply_code or (claim.status and not known.status) or (claim.diagnostic and not known.diagnostic):
                 claims[address] = claim
     found = list(claims.values())
@@ -116,8 +109,9 @@ def _claim(
     replies: Callable[[], list[Answer]],
     inline: Callable[[], str] | None,  # only when the notice names nobody else
     places: _Places,
+    wording: Wording,
 ) -> Claim:
-    words, end = _beside(entry, lines, starts)
+    words, end = _beside(entry, lines, starts, wording)
     answer = _answer_before(entry, replies()) if entry.shape == "transcript" and _OWN_REPLY.search(entry.rest) is None else None
     if answer is None and (_REPLY.search(words) is None or _quotes_dialogue(words)):
         answer = _answer_for(entry.address, replies(), inline is not None)
@@ -125,15 +119,16 @@ def _claim(
         words = answer.text
     elif inline is not None and _REPLY.search(words) is None:
         if _is_no_reason(words):
-            words = inline() or _labelled(lines) or words
+            words = inline() or _labelled(lines, wording) or words
         elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
             own = _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,-*\"'") if entry.shape == "sentence" else ""
             words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST else words)
-    words = words or without_addresses(lines[entry.line]).strip(" \t<>:;,.-*\"'")
+    if entry.shape != "label":
+        words = words or _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,.-*\"'")
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",
-        "notice" if entry.rank > 1 else "mention",
+        "notice" if entry.rank > 1 else "to" if entry.rank == 0 else "mention",
         entry.address,
         entry.source,
         entry.address if entry.source else "",
@@ -184,7 +179,7 @@ def _answer_before(entry: Entry, replies: list[Answer]) -> Answer | None:
     return answer
 
 
-def _beside(entry: Entry, lines: list[str], starts: dict[int, str]) -> tuple[str, int]:
+def _beside(entry: Entry, lines: list[str], starts: dict[int, str], wording: Wording) -> tuple[str, int]:
     """Return the words beside an entry and on the lines that carry it on, and the number of the line after them."""
     words = [entry.rest.strip()] if entry.rest.strip() else []
     address = entry.address.lower()
@@ -198,13 +193,21 @@ def _beside(entry: Entry, lines: list[str], starts: dict[int, str]) -> tuple[str
                 break
         elif starts.get(number, address) != address or (entry.shape == "transcript" and line[:1] not in " \t"):
             break
-        else:
+        elif not _is_aside(line, wording):
             words.append(line.strip())
         number += 1
     text = " ".join(words)
     if entry.shape == "sentence" and number < len(lines) and _REPLY.search(text) is None:
         return _next_paragraph(text, address, lines, number, starts)
     return text, number
+
+
+def _is_aside(line: str, wording: Wording) -> bool:
+    """Say whether a line beside an entry is no reason: the subject of the returned message, or whom to ask."""
+    if wording.announces(line)[0] != "fields" and "@" not in line:
+        return False
+    words = wording.hear(line)
+    return words.isdisjoint(DELIVERY) and ("@" not in line or "others" in words) and _REPLY.search(line) is None
 
 
 def _next_paragraph(text: str, address: str, lines: list[str], number: int, starts: dict[int, str]) -> tuple[str, int]:
@@ -225,19 +228,19 @@ def _next_paragraph(text: str, address: str, lines: list[str], number: int, star
     return text, first
 
 
-def find_reason(text: str) -> str:
+def find_reason(text: str, wording: Wording) -> str:
     """Return the reason that a notice gives to its only recipient: a quoted reply, or what stands behind a label such as `Reason:`, else ""."""
     lines = text.split("\n", _LINES)[:_LINES]
     answer = _answer_for("", read_transcript(lines), True)
-    return answer.text if answer is not None else find_inline(lines) or _labelled(lines)
+    return answer.text if answer is not None else find_inline(lines) or _labelled(lines, wording)
 
 
-def complete_reason(address: str, replies: list[Answer], lines: list[str], alone: bool, words: str) -> str:
+def complete_reason(address: str, replies: list[Answer], lines: list[str], alone: bool, words: str, wording: Wording) -> str:
     """Return the quoted reply that belongs to an address, or else its own words, or else what stands behind a label such as `Reason:`."""
     answer = _answer_for(address, replies, alone)
     if answer is not None:
         return answer.text
-    return (find_inline(lines) if alone else "") or words or (_labelled(lines) if alone else "")
+    return (find_inline(lines) if alone else "") or words or (_labelled(lines, wording) if alone else "")
 
 
 def _answer_for(address: str, replies: list[Answer], alone: bool) -> Answer | None:
@@ -253,12 +256,12 @@ def _answer_for(address: str, replies: list[Answer], alone: bool) -> Answer | No
     return None
 
 
-def _labelled(lines: list[str]) -> str:
+def _labelled(lines: list[str], wording: Wording) -> str:
     """Return what follows the first label that announces a reason."""
     for number, line in enumerate(lines):
-        match = _REASON_LABEL.match(line)
-        if match is not None:
-            words = [match[1].strip()]
+        label, value = wording.announces(line)
+        if label == "reason":
+            words = [value.strip()]
             for following in lines[number + 1 : number + 12]:
                 if not following.strip():
                     if any(words):

@@ -14,6 +14,7 @@ from bounceparse.evidence.gather import RETURNED, Gathered
 from bounceparse.evidence.notice import find_reason, read_notice
 from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
+from bounceparse.evidence.wording import Wording
 from bounceparse.model import Claim, Message
 from bounceparse.tables import Dialect
 from bounceparse.text import printable
@@ -22,6 +23,12 @@ from bounceparse.wire.headers import decode_field
 
 _EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
 _LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
+_SPELT_OUT: Final = re.compile(
+    r"\b([\w.+-]{1,64})[ \t]?[\[({]at[\])}][ \t]?([\w-]+(?:\.[\w-]+)+)|"
+    r"(?:^[ \t]*|[(<])([\w.+-]{1,64})[ \t](?:at|à|på)\s([\w-]+(?:\.[\w-]+)+)(?=[)>.,]*[ \t]*$|[)>])",
+    re.M | re.I,
+)
+"""Addresses as people write them where robots read: `user [at] example.com`, or on a line of their own `user at example.com`."""
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
 
@@ -35,7 +42,7 @@ def needs_words(claim: Claim) -> bool:
     return not (claim.final_address or claim.original_address or claim.address) or says_nothing(claim.diagnostic)
 
 
-def read_words(gathered: Gathered, dialect: Dialect | None) -> list[Claim]:
+def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) -> list[Claim]:
     """Return the claims of lesser sources, where the machine part is missing or says too little."""
     claims = gathered.claims
     if claims and not any(map(needs_words, claims)):
@@ -48,21 +55,32 @@ def read_words(gathered: Gathered, dialect: Dialect | None) -> list[Claim]:
     ignored = _ignored(headers, senders)
     words: list[Claim] = []
     if dialect is not None:
-        words = read_dialect(dialect, text, gathered.offset, ignored, senders[0].rpartition("@")[2] if senders else "")
+        words = read_dialect(dialect, text, gathered.offset, ignored, wording, senders[0].rpartition("@")[2] if senders else "")
         if not words and "@" in headers.get("subject", ""):
-            words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored)
+            words = read_dialect(dialect, decode_field(headers["subject"], limits.FIELD), -1, ignored, wording)
     if not words:
         begin, end = cut_section(dialect, text) if dialect is not None else (0, len(text))
-        words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored)
+        words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored, wording)
+    if not words and (" at " in text or "[at]" in text or "(at)" in text or " à" in text):
+        words = read_notice(_SPELT_OUT.sub(_as_address, text), -1, ignored, wording)
+    title = decode_field(headers.get("subject", ""), limits.FIELD) if not words else ""
+    if "@" in title and (wording.says_failed(title, of_mail=False) or wording.says_delayed(title)):
+        words = [Claim("header", "subject", address) for address in find_addresses(title) if address.lower() not in ignored]
+        if len(words) == 1:
+            words[0].diagnostic = _whole_reason(text, wording)
     if "x-failed-recipients" in headers:
         words = _with_header(words, headers["x-failed-recipients"])
     poor = words if words else claims
     if poor and all(map(needs_words, poor)):
-        reason = find_reason(text)
+        reason = find_reason(text, wording)
         if reason and (len(poor) == 1 or "@" not in reason):  # one that names an address speaks for that one alone
             for claim in poor:
                 claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
     return words
+
+
+def _as_address(match: re.Match[str]) -> str:
+    return f"{match[1] or match[3]}@{match[2] or match[4]}"
 
 
 @lru_cache(maxsize=1_024)  # daemons use one From each
@@ -91,7 +109,7 @@ def _with_header(words: list[Claim], value: str) -> list[Claim]:
     return listed
 
 
-def read_last_resort(message: Message, gathered: Gathered, found: list[str]) -> list[Claim]:
+def read_last_resort(message: Message, gathered: Gathered, found: list[str], wording: Wording) -> list[Claim]:
     """Return whom flufl.bounce finds, or else the returned message's To when it holds exactly one address."""
     headers = gathered.headers
     writers = find_addresses(read_original(gathered.original).sender)
@@ -105,10 +123,15 @@ def read_last_resort(message: Message, gathered: Gathered, found: list[str]) -> 
         if len(named) == 1 and not _is_list(named[0], gathered.original):
             claims = [Claim("original", "to", named[0])]
     if claims:
-        reason = find_reason(gathered.text) if len(claims) == 1 else ""
+        alone = len(claims) == 1
         for claim in claims:
-            claim.diagnostic = reason or printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
+            claim.diagnostic = _whole_reason(gathered.text, wording) if alone else printable(gathered.text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
     return claims
+
+
+def _whole_reason(text: str, wording: Wording) -> str:
+    """Return the reason that a notice gives to its only recipient, or else all that it says."""
+    return find_reason(text, wording) or printable(text[: limits.DIAGNOSTIC], limits.DIAGNOSTIC)
 
 
 def _is_list(address: str, original: str) -> bool:

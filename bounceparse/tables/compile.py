@@ -14,10 +14,11 @@ from bounceparse.tables.rules import (
     FAULTS,
     Rules,
     check_names,
+    join_manners,
     once,
     read_all_samples,
-    read_bearings,
     read_dialect,
+    read_manner,
     read_phrases,
     read_provider,
     read_range,
@@ -28,6 +29,7 @@ from bounceparse.tables.shapes import (
     AutoReply,
     Bearings,
     Blocklist,
+    NoticeWords,
     Phrase,
     Provider,
     Reason,
@@ -68,7 +70,8 @@ def compile_tables(package: str, names: list[str]) -> Tables:
         _compile_replies(source("reply"), reasons),
         {result.id: result for name, kinds in _SYSTEM.items() for kind in kinds for result in _compile_system(source(name), kind, reasons)},
         phrases,
-        {language: one for file in languages for language, one in read_bearings(file.top(), file.stem).items()},
+        join_manners({}, [read_manner(file.top(), "bearings", Bearings, file.stem) for file in languages]),
+        join_manners({}, [read_manner(file.top(), "notice", NoticeWords, file.stem) for file in languages]),
         providers,
         _compile_blocklists(source("blocklists")),
         _compile_autoreply(source("autoreply")),
@@ -84,13 +87,10 @@ def add_rules(tables: Tables, paths: list[str]) -> Tables:
     """Return the tables with the rules of some files of the user before the built-in ones."""
     own = [read_rules(path, tables.reasons) for path in paths]
     check_names([Rules(tables.phrases, tables.providers, tables.dialects), *own])  # so that a clash is told at the rule that can be changed
-    bearings = dict(tables.bearings)
-    for language, one in (pair for rules in own for pair in rules.bearings.items()):
-        known = bearings.get(language, Bearings())
-        bearings[language] = Bearings(*[getattr(one, field) + getattr(known, field) for field in Bearings.__struct_fields__])
     return msgspec.structs.replace(
         tables,
-        bearings=bearings,
+        bearings=join_manners(tables.bearings, [rules.bearings for rules in own]),
+        notices=join_manners(tables.notices, [rules.notices for rules in own]),
         phrases=(*(phrase for rules in own for phrase in rules.phrases), *tables.phrases),
         providers=(*(provider for rules in own for provider in rules.providers), *tables.providers),
         dialects=(*(dialect for rules in own for dialect in rules.dialects), *tables.dialects),
@@ -256,7 +256,7 @@ def _compile_phrases(source: Source, reasons: dict[str, Reason]) -> Iterator[Phr
     for entry in entries:
         yield from read_phrases(entry, source.stem, language, reasons)
     list(read_samples(source, reasons))
-    top.taken.update(("bearings", "phrase", "sample"))
+    top.taken.update(("bearings", "notice", "phrase", "sample"))
     top.done()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from bounceparse.tables.shapes import (
     CAPTURES,
     Bearings,
     Dialect,
+    NoticeWords,
     Phrase,
     Provider,
     Reason,
@@ -22,6 +23,7 @@ from bounceparse.tables.shapes import (
 from bounceparse.tables.toml import Source, Table, listed, meant
 from bounceparse.text import squeeze
 
+Manner = TypeVar("Manner", Bearings, NoticeWords)
 LONGEST_RANGE: Final = 1_000  # tokens that one range may stand for
 FAULTS: Final = ("recipient", "sender", "message", "network", "receiver", "unknown")
 _KINDS: Final = ("bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce")
@@ -34,6 +36,7 @@ class Rules(Struct, frozen=True):
     providers: tuple[Provider, ...] = ()
     dialects: tuple[Dialect, ...] = ()
     bearings: dict[str, Bearings] = {}  # by language
+    notices: dict[str, NoticeWords] = {}  # by language
 
 
 def read_rules(path: str, reasons: dict[str, Reason]) -> Rules:
@@ -55,7 +58,8 @@ def read_rules(path: str, reasons: dict[str, Reason]) -> Rules:
             read_provider(entry, entry.text("key", source.stem), tokens, reasons, own=True) for entry, tokens in source.nested("provider", "token")
         ),
         tuple(read_dialect(named.inner(name), name, reasons, own=True) for name in named.values),
-        read_bearings(top, language),
+        read_manner(top, "bearings", Bearings, language),
+        read_manner(top, "notice", NoticeWords, language),
     )
     list(read_samples(source, reasons))
     top.taken.update(("phrase", "provider", "sample"))
@@ -96,16 +100,26 @@ def read_phrases(entry: Table, owner: str, language: str, reasons: dict[str, Rea
         yield msgspec.structs.replace(phrase, words=entry.pieces(text), text=text, line=line)
 
 
-def read_bearings(top: Table, language: str) -> dict[str, Bearings]:
-    """Return the `[bearings]` of a file by its language, nothing where there are none."""
-    table = top.inner("bearings")
-    bearings = Bearings(*[table.literals(field, 2) for field in Bearings.__struct_fields__])
+def read_manner(top: Table, name: str, shape: type[Manner], language: str) -> dict[str, Manner]:
+    """Return the table of a file that says how its language speaks, `[bearings]` or `[notice]`, by the language; nothing where there is none."""
+    table = top.inner(name)
+    manner = shape(*[table.literals(field, 1 if shape is NoticeWords else 2) for field in shape.__struct_fields__])
     table.done()
     if not table.values:
         return {}
     if not language:
-        raise table.error("[bearings] are those of a language", 'add language = "en" above all tables')
-    return {language: bearings}
+        raise table.error(f"[{name}] is that of a language", 'add language = "en" above all tables')
+    return {language: manner}
+
+
+def join_manners(known: dict[str, Manner], own: Iterable[dict[str, Manner]]) -> dict[str, Manner]:
+    """Return what is known of the ways of languages, with that of rule files before it."""
+    joined = dict(known)
+    for language, one in (pair for rules in own for pair in rules.items()):
+        shape = type(one)
+        old = joined.get(language, shape())
+        joined[language] = shape(*[getattr(one, field) + getattr(old, field) for field in shape.__struct_fields__])
+    return joined
 
 
 def read_provider(entry: Table, key: str, tokens: list[Table], reasons: dict[str, Reason], own: bool = False) -> Provider:

@@ -163,6 +163,29 @@ class Bearings(Struct, frozen=True, gc=False, omit_defaults=True):
     alive: tuple[str, ...] = ()  # "mailbox exists but": the recipient is there, whatever a code says
 
 
+class NoticeWords(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How notices that programs write for people speak in one language; squeezed literals.
+
+    That a mail did not arrive is said by a sentence with one of `mail` that has one of `undone`, or one of `denials` beside one of `carried`.
+    """
+
+    mail: tuple[str, ...] = ()  # "message"
+    carried: tuple[str, ...] = ()  # "delivered"
+    denials: tuple[str, ...] = ()  # "could not"
+    undone: tuple[str, ...] = ()  # "was rejected"
+    reached: tuple[str, ...] = ()  # "was delivered to": those who are named there did not fail
+    recipient: tuple[str, ...] = ()  # words of labels before an address that failed
+    reason: tuple[str, ...] = ()  # words of labels before what went wrong
+    fill: tuple[str, ...] = ()  # what may stand beside them in a label: "final", "of the"
+    to: tuple[str, ...] = ()  # the label of the returned message's To
+    fields: tuple[str, ...] = ()  # words of labels before other things that are told about the returned message: "subject", "size"
+    others: tuple[str, ...] = ()  # "contact": addresses beside it are somebody else's
+    roles: tuple[str, ...] = ()  # local parts of those who look after mail: "helpdesk"
+    done: tuple[str, ...] = ()  # the whole reason beside an address that did not fail: "ok"
+    delayed: tuple[str, ...] = ()  # that delivery is tried again: "still waiting"
+    programs: tuple[str, ...] = ()  # in the local part of From: a program wrote this, no person
+
+
 class Token(Struct, frozen=True, gc=False, omit_defaults=True):
     """A mark inside the replies of one provider that says more than its codes."""
 
@@ -288,6 +311,7 @@ class Tables(Struct, frozen=True):
     system: dict[str, SystemResult]
     phrases: tuple[Phrase, ...]
     bearings: dict[str, Bearings]  # by language
+    notices: dict[str, NoticeWords]  # by language
     providers: tuple[Provider, ...]
     blocklists: tuple[Blocklist, ...]
     autoreply: AutoReply

@@ -14,9 +14,9 @@ from bounceparse import limits
 
 _TAGS: Final = 2_500  # tags of one page that lexbor is given
 _SOFT: Final = (
-    "div|tr|li|dt|dd|dl|table|tbody|thead|tfoot|caption|section|article|header|footer|main|nav|address|center|form|fieldset|option|body|html|title"
+    "div|tr|li|dl|table|tbody|thead|tfoot|caption|section|article|header|footer|main|nav|address|center|form|fieldset|option|body|html|title"
 )
-_MARKED: Final = re.compile(rf"<(?:/?(?:(p|h[1-6]|ul|ol|blockquote|pre|hr)|({_SOFT}))\b|(br)\b|(t[dh])\b)", re.I)
+_MARKED: Final = re.compile(rf"<(?:/?(?:(p|h[1-6]|ul|ol|blockquote|pre|hr)|({_SOFT}))\b|(br|dt)\b|(t[dh]|dd)\b)", re.I)
 _PRE: Final = re.compile(r"<pre\b.*?(?:</pre|\Z)", re.I | re.S)
 _LINES: Final = str.maketrans("\t\n\r\f\v\xa0", "      ")
 _BARE_ADDRESS: Final = re.compile(r"<(?=(?:mailto:)?[^\s<>@\"'=]{1,100}@[^\s<>@\"'=]{1,255}>)")
@@ -31,8 +31,8 @@ _NAMED: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nb
 def html_to_text(html: str) -> tuple[str, bool]:
     """Return the text of an HTML page, and whether a real parser read it; at most limits.TEXT characters of it are looked at.
 
-    Blocks and <br> begin lines, paragraphs are set off by an empty line, table cells by two blanks; scripts, styles and the head are dropped; a
-    mailto link keeps its address where the text does not show it.
+    Blocks and <br> begin lines, paragraphs are set off by an empty line, table cells and descriptions by two blanks; scripts, styles and the head are
+    dropped; a mailto link keeps its address where the text does not show it.
     """
     html = html[: limits.TEXT]
     if "<pre" in html or "<PRE" in html:
