@@ -64,8 +64,8 @@ class Verdict(Struct, frozen=True, gc=False):
     blocklist: str = ""  # name of the list that the reply names
 
 
-class Original(Struct, frozen=True, gc=False):
-    """What is left of the returned message."""
+class Original(Struct, frozen=True, gc=False, rename={"sender": "from"}):
+    """What is left of the returned message; records hold it as it is."""
 
     message_id: str = ""
     sender: str = ""  # its From field

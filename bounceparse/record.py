@@ -52,17 +52,6 @@ class RecordEvidence(Struct, frozen=True, gc=False):
     span: Span
 
 
-class RecordOriginal(Struct, frozen=True, gc=False, rename={"sender": "from"}):
-    """What is left of the returned message."""
-
-    message_id: str = ""
-    sender: str = ""
-    subject: str = ""
-    date: str = ""
-    list_id: str = ""
-    headers: dict[str, str] = {}
-
-
 class RecordProof(Struct, frozen=True, gc=False):
     """Did we really send the mail that the report talks about?"""
 
@@ -104,7 +93,7 @@ class Record(Struct, frozen=True, gc=False):
     remote_mta: str
     dialect: str
     arrived: str
-    original: RecordOriginal
+    original: Original
     blocklist: str
     retry_after: int | None
     proof: RecordProof
@@ -121,8 +110,6 @@ class Translated(Record, frozen=True, gc=False):
     bounceparse_reason: str
 
 
-_NO_ORIGINAL: Final = Original()
-_NO_RECORD_ORIGINAL: Final = RecordOriginal()
 _CLAIMED: Final = RecordProof()
 
 _NOBODY: Final = Recipient()
@@ -160,45 +147,43 @@ def records(report: Report, origin: str = "", decisions: Sequence[Decision] = ()
     """
     if not origin.isprintable() or len(origin) > ORIGIN:
         origin = printable(origin, ORIGIN)
-    found = report.original
-    original = (
-        _NO_RECORD_ORIGINAL
-        if found == _NO_ORIGINAL
-        else RecordOriginal(found.message_id, found.sender, found.subject, found.date, found.list_id, found.headers)
-    )
-    rows = [
-        Record(
-            SCHEMA,
-            identify(report.digest, recipient.address),
-            origin,
-            report.kind,
-            verdict.bounce,
-            verdict.reason,
-            verdict.fault,
-            verdict.certainty,
-            recipient.address,
-            recipient.original_address,
-            recipient.final_address,
-            recipient.status,
-            recipient.reply_code,
-            recipient.action,
-            recipient.command,
-            recipient.diagnostic,
-            report.reporting_mta,
-            recipient.remote_mta,
-            report.dialect,
-            report.arrived,
-            original,
-            verdict.blocklist,
-            verdict.retry_after,
-            _CLAIMED,
-            verdict.rule,
-            [RecordEvidence(e.source, e.field, e.value, e.span) for e in verdict.because or recipient.evidence],
-            report.flaws,
-            None,
+    rows = []
+    for recipient, verdict in results_of(report):  # loops, since a comprehension is a function that is made anew for each report
+        evidence = []
+        for one in verdict.because or recipient.evidence:
+            evidence.append(RecordEvidence(one.source, one.field, one.value, one.span))
+        rows.append(
+            Record(
+                SCHEMA,
+                identify(report.digest, recipient.address),
+                origin,
+                report.kind,
+                verdict.bounce,
+                verdict.reason,
+                verdict.fault,
+                verdict.certainty,
+                recipient.address,
+                recipient.original_address,
+                recipient.final_address,
+                recipient.status,
+                recipient.reply_code,
+                recipient.action,
+                recipient.command,
+                recipient.diagnostic,
+                report.reporting_mta,
+                recipient.remote_mta,
+                report.dialect,
+                report.arrived,
+                report.original,
+                verdict.blocklist,
+                verdict.retry_after,
+                _CLAIMED,
+                verdict.rule,
+                evidence,
+                report.flaws,
+                None,
+            )
         )
-        for recipient, verdict in results_of(report)
-    ]
     if report.proofs:
         rows = [replace(row, proof=RecordProof(proof.level, proof.by)) for row, proof in zip(rows, report.proofs, strict=True)]
     if decisions:

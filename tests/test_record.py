@@ -51,7 +51,7 @@ def test_the_order_of_the_fields_is_fixed() -> None:
 def test_the_schema_says_the_same() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert list(SCHEMA["properties"]) == SCHEMA["required"] == ORDER
-    inner = {"original": record.RecordOriginal, "proof": record.RecordProof}
+    inner = {"original": Original, "proof": record.RecordProof}
     for name, shape in inner.items():
         assert list(SCHEMA["properties"][name]["properties"]) == list(shape.__struct_encode_fields__)
     assert list(SCHEMA["properties"]["evidence"]["items"]["properties"]) == list(record.RecordEvidence.__struct_encode_fields__)

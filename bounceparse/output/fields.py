@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from bounceparse.model import Original
 from bounceparse.nearest import nearest
-from bounceparse.record import Record, RecordDecision, RecordOriginal, RecordProof
+from bounceparse.record import Record, RecordDecision, RecordProof
 
 Getter = Callable[[Record], object]
 
-ORIGINAL: Final = {"from" if name == "sender" else name: name for name in RecordOriginal.__struct_fields__}
+ORIGINAL: Final = {"from" if name == "sender" else name: name for name in Original.__struct_fields__}
 PROOF: Final = RecordProof.__struct_fields__
 DECISION: Final = RecordDecision.__struct_fields__
 HEADERS: Final = "original.headers."

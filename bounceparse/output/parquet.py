@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from bounceparse.model import Original
 from bounceparse.output.fields import HEADERS, ORIGINAL, getter
-from bounceparse.record import Record, RecordDecision, RecordOriginal, RecordProof, Translated
+from bounceparse.record import Record, RecordDecision, RecordProof, Translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ def schema(fields: tuple[str, ...] = ()) -> pa.Schema:
         return pa.struct([pa.field(f.encode_name, headers if f.name == "headers" else text, f.type == str | None) for f in found])
 
     nested: dict[str, pa.DataType] = {
-        "original": struct(RecordOriginal),
+        "original": struct(Original),
         "retry_after": pa.int64(),
         "proof": struct(RecordProof),
         "evidence": pa.list_(
