@@ -41,7 +41,8 @@ _SEPARATOR: Final = re.compile(
     re.I,
 )
 _HEADER_RUN: Final = re.compile(
-    r"\n(?:return-path|received|message-id|mime-version|dkim-signature|delivered-to|x-[\w-]+|from|subject)[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*\n"
+    rf"\n(?-i:(?={_or_wide('dfmrsxDFMRSX')}{_or_wide('-eikruEIKRU')}))"  # as above
+    r"(?:return-path|received|message-id|mime-version|dkim-signature|delivered-to|x-[\w-]+|from|subject)[ \t]*:[ \t]*\S.*(?:\n[ \t]+\S.*)*\n"
     r"(?:(?:[!-9;-~]{2,60}:[ \t]?.*|[ \t]+\S.*)\n){3}",
     re.I,
 )

@@ -30,7 +30,8 @@ _SERVER: Final = re.compile(
     r"[ \t]*+[\"'(]?((?:smtp;[ \t]*)?([245]\d\d)(?:[ \t]++|-|[\"'#:]|$)[ \t]*+[\"'#:]?(?![\d,]{3,} (?:bytes|kb|mb)).*)",
     re.I,
 )
-_CODE: Final = re.compile(r"[245]\d\d(?![\d.])(?<![\d.]...)", re.A)  # looks back last: beginning with a set, it is found fast
+_CODES: Final = tuple([re.compile(rf"{digit}\d\d(?![\d.])(?<![\d.]...)", re.A) for digit in "245"])
+"""Three that begin with one character each, which memchr finds, take a third of the time of one that begins with a set; so they look back last."""
 _DIALOGUE: Final = ("rcpt to", "mail from", ">>>", "-->", "sent:")
 """A text without any of them quotes no client, which saves most notices two patterns a line."""
 _PHASES: Final = {
@@ -111,12 +112,13 @@ def _may_be_client(lowered: str) -> bool:
 def _lines_with_codes(text: str) -> set[int]:
     """Return the numbers of the lines with what may be a reply code: one pass over all lines costs less than a search in each."""
     found: set[int] = set()
-    number = last = 0
-    for match in _CODE.finditer(text):
-        start = match.start()
-        number += text.count("\n", last, start)
-        last = start
-        found.add(number)
+    for code in _CODES:
+        number = last = 0
+        for match in code.finditer(text):
+            start = match.start()
+            number += text.count("\n", last, start)
+            last = start
+            found.add(number)
     return found
 
 
