@@ -95,7 +95,9 @@ class Engine:
             text = gathered.text if len(recipients) == 1 else ""  # what is written for people speaks only for one
             results = tuple(
                 [
-                    Result(recipient, self._judge.judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling))
+                    tuple.__new__(  # Result's own is not compiled and takes five times as long
+                        Result, (recipient, self._judge.judge(recipient, kind=kind, text=text, dialect=signs.dialect, ceiling=ceiling))
+                    )
                     for recipient in recipients
                 ]
             )
@@ -148,7 +150,7 @@ class Engine:
 
 def _ceiling(gathered: Gathered, found: list[str]) -> Certainty:
     """Return how certain a verdict can be: a mail that ends inside its evidence gives guesses, one that ends in the returned message does not."""
-    if flaws.CUTS.isdisjoint(found):
+    if not found or flaws.CUTS.isdisjoint(found):
         return "likely" if gathered.forwarded else "certain"
     return "likely" if gathered.original else "guess"
 

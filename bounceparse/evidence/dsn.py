@@ -49,7 +49,7 @@ _ACTIONS: Final = {
 _WORD: Final = re.compile(r"[a-z][a-z-]*")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _TYPE: Final = re.compile(r"[ \t]*([A-Za-z][\w-]{0,40})[ \t]*;\s*")
-_FIELD_NAME: Final = re.compile(r"\n[ \t>|]{0,3}(?:final-recipient|original-recipient|diagnostic-code)[ \t]*:", re.I)
+_FIELD_NAME: Final = re.compile(r"\n(?-i:(?=[ \t>|DdFfOo]))[ \t>|]{0,3}(?:final-recipient|original-recipient|diagnostic-code)[ \t]*:", re.I)
 _SOFT_BREAK: Final = re.compile(r"=\n")
 _HEX: Final = re.compile(r"=([0-9A-F]{2})")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
@@ -175,8 +175,9 @@ def _read_diagnostic(value: str) -> str:
         value = value.replace("\n ", "").replace("\n\t", "")  # Domino folds inside words
     else:
         value = unfold(value)
-    match = _TYPE.match(value)
-    if match is not None and match[1].lower() != "x-unix":
+    if value[:5].lower() == "smtp;":  # as nearly all begin
+        value = value[5:]
+    elif (match := _TYPE.match(value)) is not None and match[1].lower() != "x-unix":
         value = value[match.end() :]
     if "=?" in value:
         value = decode_words(value)

@@ -40,9 +40,10 @@ def read_address(value: str) -> str:
     Exchange, the `\\x{…}` escapes of RFC 6533 and xtext that cannot be an address otherwise (RFC 3461 4).
     """
     match = _PLAIN.fullmatch(value)
-    if match is not None and value.isprintable():
-        local, domain = match.groups()
-        sound = "." in domain and domain[-1] not in "._" and ".." not in domain and local.isascii()
+    if match is not None and "\t" not in value:
+        local: str = match[1]
+        domain: str = match[2]
+        sound = "." in domain and domain[-1] not in "._" and ".." not in domain
         if sound and len(value) <= limits.ADDRESS and local[:5] not in ("IMCEA", "imcea"):
             return f"{local}@{domain.lower()}"
     return _read_odd(value[: limits.FIELD])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 from typing import Final
 
 _CODECS: Final[dict[str, str]] = {
@@ -123,6 +124,7 @@ def fix_mojibake(text: str) -> str:
     return text if ("?" in fixed and "?" not in text) or any("\x80" <= c <= "\x9f" for c in fixed) else fixed
 
 
+@lru_cache(maxsize=256)  # there are few labels
 def _codec(label: str) -> str:
     """Return the codec of a label, "" when it is not in the table."""
     key = label[:40].lower().translate(_MARKS)

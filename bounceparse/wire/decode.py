@@ -117,9 +117,7 @@ def _read_quoted_printable(data: bytes, header: bool) -> tuple[bytes, bool]:
     clean = True
     if _BARE_EQUALS.search(data) is not None:
         data, clean = _BARE_EQUALS.sub(b"=3D", data), False
-    if b"= " in data or b"=\t" in data:
-        data = _SOFT_BREAK.sub(b"=", data)
-    return binascii.a2b_qp(data, header=header), clean
+    return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", data), header=header), clean
 
 
 def _read_uuencode(data: bytes) -> tuple[bytes, bool]:
