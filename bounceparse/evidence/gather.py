@@ -24,11 +24,11 @@ _BESIDE: Final = 8_192  # characters of text that are read beside a complete mac
 _UNTYPED: Final = frozenset({"application/octet-stream", "application/x-delivery-status"})
 _TEXT: Final = frozenset({"text/plain", "text/html", "text/enriched"})
 _PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
-_FORWARDED_REPORT: Final = re.compile(
-    r"^content-type:[ \t]*multipart/report|^from:[^\n]*(?:mailer-daemon|postmaster|mail delivery|microsoftexchange329)|^x-failed-recipients:",
-    re.M | re.I,
+_OF_A_REPORT: Final = (
+    r"content-type:[ \t]*multipart/report|from:[^\n]*(?:mailer-daemon|postmaster|mail delivery|microsoftexchange329)|x-failed-recipients:"
 )
-_UNCAUGHT: Final = re.compile(rf"^return-path:[ \t]*<>|{_FORWARDED_REPORT.pattern}", re.M | re.I)
+_FORWARDED_REPORT: Final = re.compile(rf"\n(?:{_OF_A_REPORT})", re.I)
+_UNCAUGHT: Final = re.compile(rf"\n(?:return-path:[ \t]*<>|{_OF_A_REPORT})", re.I)
 
 
 class Gathered:
@@ -60,7 +60,7 @@ def gather(message: Message, found: list[str]) -> Gathered:
         # Mailman hands on to the owner of a list what it cannot read; posts to the list have another precedence.
         uncaught = "x-mailman-version" in message.headers and message.headers.get("precedence", "") == "bulk"
         report = _UNCAUGHT if uncaught else _FORWARDED_REPORT
-        if inner is None or report.search(message.text, inner.body, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
+        if inner is None or report.search(message.text, inner.body - 1, min(inner.end, inner.body + limits.HEADER_BLOCK // 4)) is None:
             break
         message = open_message(message, inner)
         found += message.flaws

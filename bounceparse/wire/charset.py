@@ -81,7 +81,6 @@ _SAMPLE: Final = 2_048  # bytes that a guess looks at
 _ESCAPES: Final = re.compile(rb"\x1b(\$[@B]|\$\(?[A-DOPQ]|\([A-Z])")
 _GR: Final = bytes(c | 0x80 if 0x21 <= c <= 0x7E else c for c in range(256))
 _UTF7: Final = re.compile(r"\+(?:-|([A-Za-z0-9+/]{3,})-?(?![\w.+-]{0,64}@))")
-_MOJIBAKE: Final = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
 
 
 def decode_text(data: bytes, charset: str) -> tuple[str, bool]:
@@ -111,17 +110,17 @@ def decode_text(data: bytes, charset: str) -> tuple[str, bool]:
 
 def fix_mojibake(text: str) -> str:
     """Return `text` as it was before UTF-8 was read as Latin-1 or Windows-1252, when all of it bears that out, else `text` itself."""
-    if text.isascii() or _MOJIBAKE.search(text) is None:
+    if text.isascii():
         return text
     try:
-        data = text.encode("latin-1")
-    except UnicodeEncodeError:
-        data = text.encode("cp1252", "replace") if "?" not in text else b"\xff"
-    try:
+        try:
+            data = text.encode("latin-1")
+        except UnicodeEncodeError:
+            data = text.encode("cp1252")
         fixed = data.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         return text
-    return text if ("?" in fixed and "?" not in text) or any("\x80" <= c <= "\x9f" for c in fixed) else fixed
+    return text if any("\x80" <= c <= "\x9f" for c in fixed) else fixed
 
 
 @lru_cache(maxsize=256)  # there are few labels
