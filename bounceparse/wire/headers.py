@@ -22,23 +22,36 @@ _NAMES: Final = {
 """The usual names as they are usually spelt: looking one up is faster than lowering it and hashing it anew."""
 
 
-def read_fields(block: str) -> dict[str, str]:
-    """Return the fields of a header block: lower-case name -> first value, still folded and encoded."""
+def read_header(text: str, start: int, stop: int) -> tuple[dict[str, str], int]:
+    """Return the fields of the header block at `start`, lower-case name -> first value, still folded and encoded, and where the empty line stands.
+
+    That is `stop` when there is none before it. Behind the last line stands a line end, or `stop` is inside of `text`.
+    """
     fields: dict[str, str] = {}
-    size = len(block)
-    block += "\n\n"  # so that the last line ends too, and something stands behind its end
-    start = 0
-    while start < size:
-        end = block.find("\n", start)
-        while block[end + 1] == " " or block[end + 1] == "\t":
-            end = block.find("\n", end + 1)
-        colon = block.find(":", start, end)
+    while start < stop and text[start] != "\n":
+        end = text.find("\n", start, stop)
+        while 0 < end < stop - 1 and (text[end + 1] == " " or text[end + 1] == "\t"):
+            end = text.find("\n", end + 1, stop)
+        if end < 0:
+            end = stop
+        colon = text.find(":", start, end)
         if colon > start:
-            label = block[start:colon]
+            label = text[start:colon]
             name = _NAMES.get(label) or _read_name(label)
             if name:
-                fields.setdefault(name, block[skip_blanks(block, colon + 1) : end])
+                fields.setdefault(name, text[skip_blanks(text, colon + 1) : end])
         start = end + 1
+    return fields, min(start, stop)
+
+
+def read_fields(block: str) -> dict[str, str]:
+    """Return the fields of all of a block, empty lines in it or not."""
+    block += "\n"
+    fields, end = read_header(block, 0, len(block))
+    while end < len(block):
+        more, end = read_header(block, end + 1, len(block))
+        for name, value in more.items():
+            fields.setdefault(name, value)
     return fields
 
 

@@ -17,7 +17,7 @@ from bounceparse import flaws, limits
 from bounceparse.model import Message, Part, Span
 from bounceparse.wire.charset import decode_text, fix_mojibake
 from bounceparse.wire.decode import decode_body, decode_params
-from bounceparse.wire.headers import read_fields
+from bounceparse.wire.headers import read_header
 from bounceparse.wire.html import html_to_text
 
 _CONTENT: Final = re.compile(r"\ncontent-(type|transfer-encoding)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.I)
@@ -79,8 +79,12 @@ def read_tree(raw: bytes, text: str, start: int, end: int, found: list[str], crl
         match = _MBOX.match(text, start)
         if match is not None:
             start = min(match.end(), end)
-    block_end, body = _split_header(text, start, end, found)
-    headers = read_fields(text[start:block_end])
+    stop = min(end, start + limits.HEADER_BLOCK)
+    headers, body = read_header(text if text[-1:] == "\n" else text + "\n", start, stop)
+    if body < stop:
+        body += 1  # behind the empty line
+    elif stop < end:
+        found.append(flaws.CUT_HEADERS)
     if not headers and text:
         found.append(flaws.NO_HEADERS)
     content_type = headers.get("content-type", "")
@@ -99,19 +103,6 @@ def open_message(message: Message, part: Part) -> Message:
         return read_tree(message.raw, message.text, part.body, part.end, [], message.crlf)
     data = decode_body(message.text[part.body : part.end].encode("latin-1"), part.encoding)[0]
     return read_message(data)
-
-
-def _split_header(text: str, start: int, end: int, found: list[str]) -> tuple[int, int]:
-    """Return where the header block ends and the body begins; a block without any field is a body without a header."""
-    if text[start : start + 1] == "\n":
-        return start, start + 1
-    stop = text.find("\n\n", start, min(end, start + limits.HEADER_BLOCK))
-    if stop >= 0:
-        return stop + 1, stop + 2
-    if end - start > limits.HEADER_BLOCK:
-        found.append(flaws.CUT_HEADERS)
-        return start + limits.HEADER_BLOCK, start + limits.HEADER_BLOCK
-    return end, end
 
 
 @lru_cache(maxsize=2_048)  # the same few part headers come back in every report of one program; it saves four patterns a part
