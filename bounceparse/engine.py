@@ -16,10 +16,11 @@ from bounceparse.evidence.original import read_original
 from bounceparse.evidence.wording import Wording
 from bounceparse.evidence.words import read_last_resort, read_words
 from bounceparse.judge import Judge
-from bounceparse.kinds import Signs, action_for, decide_kind, find_signs, name_signs, read_heads, weigh_signs
+from bounceparse.kinds import action_for, decide_kind
 from bounceparse.landmarks import Landmarks
 from bounceparse.model import Certainty, Claim, Original, Proof, Recipient, Report, Result, Verdict
 from bounceparse.recipients import merge
+from bounceparse.signs import Signs, find_signs, name_signs, read_heads, weigh_signs
 from bounceparse.tables import Dialect, Tables, load_tables
 from bounceparse.text import squeeze
 from bounceparse.wire.address import find_addresses

@@ -1,6 +1,6 @@
 """Recipient → verdict. What speaks before what is the one list below; every rule that speaks is a table entry, none is code.
 
-Longer than most files, since all that may speak about one recipient stands here, each step as one method under the same name as in the list.
+Each step is one method under the same name as in the list; what they listen to is found in `hearing`.
 
 Facts behind the order (RFC 3463, RFC 5321 4.2, and what mail servers do): the host that refused knows why, so its own token and its words come before
 its codes; codes are assigned carelessly, words less so; a code that names no cause is the last resort.
@@ -15,11 +15,11 @@ from typing import Final
 
 from bounceparse import limits
 from bounceparse.again import read_wait
-from bounceparse.landmarks import Hit, Landmarks, Match, landmarks_of, places_of
+from bounceparse.hearing import ADDRESS_IS_DEAD, CATCH_ALL, WITH_A_DEAD_ADDRESS, Case, Hearing
+from bounceparse.landmarks import Landmarks, Match, landmarks_of, places_of
 from bounceparse.model import Bounce, Certainty, Evidence, Fault, Recipient, Verdict
 from bounceparse.replies import mask, read_masked_reply, read_phase
-from bounceparse.said_of import SaidOf
-from bounceparse.tables import Phrase, Reason, Reply, Status, Tables
+from bounceparse.tables import Reason, Reply, Status, Tables
 from bounceparse.text import printable, squeeze
 from bounceparse.wire.address import check_address
 
@@ -48,15 +48,8 @@ _EARLY: Final = frozenset({"CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL"})
 _OF_AUTH: Final = frozenset({"530", "534", "535", "538"})
 """Reply codes of the AUTH command alone (RFC 4954 6): a user unknown in one of them is the one who logs in."""
 _ABOUT_RECIPIENT: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "mailbox_rejects"})
-_ADDRESS_IS_DEAD: Final = frozenset({"user_unknown", "mailbox_disabled", "mailbox_moved", "domain_unknown", "null_mx"})
 _BEFORE_RCPT: Final[dict[str, tuple[str, Certainty]]] = {"MAIL": ("sender_rejected", _LIKELY), "AUTH": ("relay_denied", _LIKELY)}
 """Whom words about a user mean before the recipient was named."""
-_SAID_OF_THE_MAILBOX: Final = _ADDRESS_IS_DEAD | {"mailbox_full"}
-_CATCH_ALL: Final = frozenset({"system_error", "policy"})
-_WITH_A_DEAD_ADDRESS: Final = _ADDRESS_IS_DEAD | _CATCH_ALL | {"network_error", "expired"}
-"""What the same reply may say beside a dead address; any other cause in it makes the dead address a part of another story."""
-_INNER: Final = re.compile(r"[\s:<'\"(][45]\d\d[ -]")
-_JOINED: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EVENTS: Final = {
     "delivered": "delivered",
     "complaint": "feedback_complaint",
@@ -75,31 +68,6 @@ _ZONE: Final = re.compile(
     r"(?:using|listed (?:at|on|in|by)|blocked by|found in|rbl|dnsbl)[ :]+(?:https?://)?((?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,24})\b", re.A
 )
 """Read in lower case, since a pattern that ignores case is slow to find its beginning."""
-
-
-class _Case:
-    """One recipient on trial: what was read once, for every step."""
-
-    __slots__ = (
-        *("bare", "code", "dialect", "doubtful", "found", "hits", "host", "klass", "links", "phase", "plain", "status", "temporary", "text", "words"),
-    )
-
-    def __init__(self, plain: str, links: str, code: str, status: str, phase: str, host: str, dialect: str, text: str, bare: bool) -> None:
-        self.plain = plain
-        self.links = links
-        self.code = code
-        self.status = status
-        self.klass = code[:1] or status[:1]
-        self.phase = phase
-        self.host = host
-        self.dialect = dialect
-        self.text = text
-        self.bare = bare
-        self.words = squeeze(plain)
-        self.hits: list[Hit] = []
-        self.found: list[Match] = []
-        self.temporary = False
-        self.doubtful = False  # it declares an address dead that is not the recipient's, denies that, or says that the recipient is there
 
 
 class _Finding:
@@ -125,23 +93,12 @@ class Judge:
     def __init__(self, tables: Tables, landmarks: Landmarks | None = None) -> None:
         self._tables = tables
         self._landmarks = landmarks if landmarks is not None else landmarks_of(tables)
-        self._said_of = SaidOf(tables.bearings)
+        self._hearing = Hearing(tables, self._landmarks)
         self._ranks = {name: reason.rank for name, reason in tables.reasons.items()}
         self._hosts = {host: provider.key for provider in tables.providers for host in provider.hosts}
-        self._lists = {
-            listed.name: Phrase(
-                f"blocklist/{listed.name}",
-                "",
-                "spam" if listed.lists == ("url",) else "blocklisted",
-                listed.words[:1],
-                listed.title,
-                source=listed.source,
-            )
-            for listed in tables.blocklists
-        }
         self._known_hosts = self._hosts.keys() | {host for vendors in tables.vendors.values() for vendor in vendors for host in vendor.hosts}
         self._decide = lru_cache(maxsize=4_096)(self._weigh)  # a few hundred wordings make up most of a day's bounces: three steps in four saved
-        steps: dict[str, Callable[[_Case], _Finding | None]] = {
+        steps: dict[str, Callable[[Case], _Finding | None]] = {
             "token": self._token,
             "own words": self._own_words,
             "words": self._strong_words,
@@ -228,8 +185,8 @@ class Judge:
         """
         if not phase and code in _OF_AUTH and status[2:4] not in ("1.", "2."):
             phase = "AUTH"
-        case = _Case(plain, links, code, status, phase, host, dialect, text, bare)
-        self._listen(case)
+        case = Case(plain, links, code, status, phase, host, dialect, text, bare)
+        self._hearing.listen(case)
         for step in self._steps:
             finding = step(case)
             if finding is not None:
@@ -241,76 +198,9 @@ class Judge:
                 finding = _Finding("undetermined", f"class:{case.klass}" if case.klass else "class:", _GUESS)
         return self._opinion(case, finding, late, ceiling)
 
-    def _listen(self, case: _Case) -> None:
-        """Find the landmarks of a reply, the words that may speak, and whether any of them says that it will pass: one pass, its links behind it."""
-        landmarks = self._landmarks
-        plain, words = case.plain, case.words
-        links = squeeze(case.links) if case.links else ""
-        hits = landmarks.find(words + links)
-        matches = landmarks.matches(hits)
-        if not any(match.phrase.reason != "undetermined" for match in matches) and _JOINED.search(plain) is not None:
-            # lines of a reply that were joined without a blank
-            words = squeeze(_JOINED.sub(" ", plain))
-            hits = landmarks.find(words + links)
-            matches = landmarks.matches(hits)
-        case.hits = hits
-        case.doubtful = self._said_of.alive(words)
-        if not hits:
-            return
-        found = self._speaking(case, matches, words, bool(links))
-        lists = landmarks.blocklists
-        for literal, start, end in hits:
-            if literal in lists:
-                found.append(Match(start, start, end, self._lists[lists[literal][0].name]))
-        case.found = found
-        case.temporary = any(match.phrase.temporary for match in matches)
-
-    def _speaking(self, case: _Case, matches: list[Match], words: str, links: bool) -> list[Match]:
-        """Return the matches that may speak here and are not inside a longer one; those in links only when nothing else speaks."""
-        klass, phase, dialect, said_of = case.klass, case.phase, case.dialect, self._said_of
-        kept = []
-        for match in matches:
-            phrase = match.phrase
-            if phrase.reply_class and klass and phrase.reply_class != klass:
-                continue
-            if phrase.phases and phase and phase not in phrase.phases:
-                continue
-            if phrase.dialect and phrase.dialect != dialect:
-                continue
-            denied = phrase.reason in _SAID_OF_THE_MAILBOX and said_of.denied(match, words)
-            if denied or (phrase.reason in _ADDRESS_IS_DEAD and said_of.ours(match, words)):
-                case.doubtful = case.doubtful or not phrase.weak
-                continue
-            kept.append(match)
-        if len(kept) < 2:
-            return kept
-        if links and any(match.end <= len(words) for match in kept):
-            kept = [match for match in kept if match.end <= len(words)]
-        if len(kept) > 1:
-            quoted = _quoted_from(case.plain)
-            if quoted and any(match.start >= quoted and not match.phrase.weak for match in kept):
-                kept = [match for match in kept if match.start >= quoted or match.phrase.reason == "sender_rejected"]
-        kept.sort(key=_by_place)
-        free: list[Match] = []
-        covered = length = 0
-        place = (-1, -1)
-        gap = -1  # where the last piece of what covers begins, when that has gaps and declares an address dead: another cause may stand in them
-        for match in kept:
-            phrase = match.phrase
-            inside = match.end <= covered and not phrase.own and ((match.start, match.end) != place or _length(match) < length)
-            if inside and (match.end > gap + 1 or phrase.weak or phrase.reason in _WITH_A_DEAD_ADDRESS or phrase.reason in _SAID_OF_THE_MAILBOX):
-                continue
-            free.append(match)
-            if match.end > covered:
-                covered = match.end
-                place = (match.start, match.end)
-                length = _length(match)
-                gap = match.last if match.start != match.last and phrase.reason in _ADDRESS_IS_DEAD else -1
-        return free
-
     # The steps, in the order of PRECEDENCE.
 
-    def _token(self, case: _Case) -> _Finding | None:
+    def _token(self, case: Case) -> _Finding | None:
         tokens = self._landmarks.tokens
         places: dict[int, list[int]] | None = None
         known: set[str] | None = None
@@ -342,7 +232,7 @@ class Judge:
         token = best[1]
         return _Finding(token.reason, f"provider:{token.id}", _SURE, token.fault, token.temporary)
 
-    def _providers(self, case: _Case) -> set[str]:
+    def _providers(self, case: Case) -> set[str]:
         """Return the keys of the providers that the text or the refusing host names."""
         marks = self._landmarks.marks
         known: set[str] = set()
@@ -357,7 +247,7 @@ class Judge:
             host = host.partition(".")[2]
         return known
 
-    def _own_words(self, case: _Case) -> _Finding | None:
+    def _own_words(self, case: Case) -> _Finding | None:
         own = [match for match in case.found if match.phrase.own or match.phrase.dialect]
         if not own:
             return None
@@ -365,16 +255,16 @@ class Judge:
         rule = f"dialect:{phrase.id}" if phrase.dialect else f"phrase:{phrase.id}"
         return _Finding(phrase.reason, rule, _LIKELY if phrase.weak else _SURE, phrase.fault, phrase.temporary)
 
-    def _strong_words(self, case: _Case) -> _Finding | None:
+    def _strong_words(self, case: Case) -> _Finding | None:
         strong = [match for match in case.found if not match.phrase.weak]
         if not strong:
             return None
         phrase = self._best(strong, case).phrase
         status, reason = self._status_reason(case)
-        if phrase.reason in _ADDRESS_IS_DEAD:
+        if phrase.reason in ADDRESS_IS_DEAD:
             phrase = next((match.phrase for match in strong if match.phrase.reason == "sender_rejected"), phrase)  # the one who was verified
-        if phrase.reason in _ADDRESS_IS_DEAD and reason not in _ADDRESS_IS_DEAD:
-            others = [match for match in strong if match.phrase.temporary or match.phrase.reason not in _WITH_A_DEAD_ADDRESS]
+        if phrase.reason in ADDRESS_IS_DEAD and reason not in ADDRESS_IS_DEAD:
+            others = [match for match in strong if match.phrase.temporary or match.phrase.reason not in WITH_A_DEAD_ADDRESS]
             if others:  # "poor reputation: 12 % of your recipients are unknown users"; what code and words agree on comes first
                 phrase = self._best([match for match in others if match.phrase.reason == reason] or others, case).phrase
         if phrase.reason == reason:
@@ -382,24 +272,24 @@ class Judge:
             return _Finding(reason, f"status:{case.status}", agreed, phrase.fault, phrase.temporary)
         if status is not None and status.confidence == "high" and reason not in _EVENT_REASONS:
             fault = status.fault or self._tables.reasons[reason].fault
-            if (phrase.reason in _CATCH_ALL and not phrase.temporary) or (phrase.reason in _ADDRESS_IS_DEAD and fault == "sender"):
+            if (phrase.reason in CATCH_ALL and not phrase.temporary) or (phrase.reason in ADDRESS_IS_DEAD and fault == "sender"):
                 # "5.1.1 administrative prohibition: country not accepted" is no word of a dead address
-                agreed = _GUESS if phrase.reason in _CATCH_ALL and reason in _ADDRESS_IS_DEAD else _LIKELY
+                agreed = _GUESS if phrase.reason in CATCH_ALL and reason in ADDRESS_IS_DEAD else _LIKELY
                 return _Finding(reason, f"status:{case.status}", agreed, status.fault)
         agree = status is None and case.code[:1] == "5" and phrase.reason in _ABOUT_RECIPIENT and self._fits(case, phrase.reason)
         rule = phrase.id.replace("/", ":", 1) if phrase.id.startswith("blocklist/") else f"phrase:{phrase.id}"
         return _Finding(phrase.reason, rule, _SURE if agree else _LIKELY, phrase.fault, phrase.temporary)
 
-    def _fits(self, case: _Case, reason: str) -> bool:
+    def _fits(self, case: Case, reason: str) -> bool:
         """Say whether the basic reply code can have this reason."""
         return any(meaning.reason == reason for meaning in self._tables.replies.get(case.code, ()))
 
-    def _tolerates(self, case: _Case) -> bool:
+    def _tolerates(self, case: Case) -> bool:
         """Say whether the enhanced status code leaves room for a cause at the recipient."""
         status, reason = self._status_reason(case)
         return status is None or case.status[2:] == "5.0" or (status.fault or self._tables.reasons[reason].fault) == "recipient"
 
-    def _telling_status(self, case: _Case) -> _Finding | None:
+    def _telling_status(self, case: Case) -> _Finding | None:
         status, reason = self._status_reason(case)
         if status is None or status.confidence == "low" or reason in _EVENT_REASONS:
             return None
@@ -407,27 +297,27 @@ class Judge:
             return None
         weak = [match.phrase.reason for match in case.found]
         certainty = _SURE if status.confidence == "high" and not (weak and reason not in weak) else _LIKELY
-        if case.doubtful and reason in _ADDRESS_IS_DEAD:
+        if case.doubtful and reason in ADDRESS_IS_DEAD:
             certainty = _GUESS
         return _Finding(reason, f"status:{case.status}", certainty, status.fault)
 
-    def _weak_words(self, case: _Case) -> _Finding | None:
+    def _weak_words(self, case: Case) -> _Finding | None:
         weak = [match for match in case.found if match.phrase.reason != "undetermined" and (case.bare or match.phrase.reason not in _EVENT_REASONS)]
         if not weak:
             return None
         phrase = self._best(weak, case).phrase
         if phrase.reason in _EVENT_REASONS and (case.code or case.status):
             return None
-        doubtful = case.doubtful and phrase.reason in _ADDRESS_IS_DEAD
+        doubtful = case.doubtful and phrase.reason in ADDRESS_IS_DEAD
         agree = case.klass == "5" and self._fits(case, phrase.reason) and self._tolerates(case) and not doubtful
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _LIKELY if agree else _GUESS, phrase.fault, phrase.temporary)
 
-    def _system(self, case: _Case) -> _Finding | None:
+    def _system(self, case: Case) -> _Finding | None:
         system = self._landmarks.system
         for literal, _, _ in case.hits:
             if literal in system:
                 result = self._tables.system[system[literal][0]]
-                if case.doubtful and result.reason in _ADDRESS_IS_DEAD:
+                if case.doubtful and result.reason in ADDRESS_IS_DEAD:
                     continue
                 return _Finding(result.reason, f"system:{result.id.replace(':', '/')}", _LIKELY)
         number = _WINSOCK.search(case.words)
@@ -442,7 +332,7 @@ class Judge:
                 return _Finding(known.reason, f"system:exit/{match[1]}", _LIKELY)
         return None
 
-    def _reply(self, case: _Case) -> _Finding | None:
+    def _reply(self, case: Case) -> _Finding | None:
         """Take the reply code for what its phase and words make of it; a default alone says nothing while there are words that nobody knows."""
         meanings = self._tables.replies.get(case.code)
         if meanings is None:
@@ -464,29 +354,29 @@ class Judge:
             return None
         return _Finding(chosen.reason, f"reply:{case.code}@{phase.lower() or 'any'}", _GUESS, chosen.fault)
 
-    def _poor_status(self, case: _Case) -> _Finding | None:
+    def _poor_status(self, case: Case) -> _Finding | None:
         status, reason = self._status_reason(case)
         if status is None or reason in _EVENT_REASONS or reason == "undetermined":
             return None
         return _Finding(reason, f"status:{case.status}", _GUESS, status.fault)
 
-    def _text(self, case: _Case) -> _Finding | None:
+    def _text(self, case: Case) -> _Finding | None:
         if not case.text:
             return None
         plain, links = mask(case.text)
-        around = _Case(plain, links, case.code, case.status, case.phase, case.host, case.dialect, "", case.bare)
-        self._listen(around)
+        around = Case(plain, links, case.code, case.status, case.phase, case.host, case.dialect, "", case.bare)
+        self._hearing.listen(around)
         case.temporary = case.temporary or around.temporary
         strong = [match for match in around.found if not match.phrase.weak and match.phrase.reason not in _EVENT_REASONS]
         if not strong:
             return None
         phrase = self._best(strong, case).phrase
-        apart = phrase.reason in _ADDRESS_IS_DEAD and not _is_mute(case.plain)  # what stands beside the recipient says something else
+        apart = phrase.reason in ADDRESS_IS_DEAD and not _is_mute(case.plain)  # what stands beside the recipient says something else
         return _Finding(phrase.reason, f"phrase:{phrase.id}", _GUESS if apart else _LIKELY, phrase.fault, phrase.temporary)
 
     # Shared by the steps.
 
-    def _best(self, matches: list[Match], case: _Case) -> Match:
+    def _best(self, matches: list[Match], case: Case) -> Match:
         """Return the match whose reason has the lowest rank, then the longest; recipient-side reasons cannot come from a phase before RCPT."""
         if len(matches) == 1 and case.phase not in _EARLY:
             return matches[0]
@@ -499,7 +389,7 @@ class Judge:
 
         return min(matches, key=weight)
 
-    def _status_reason(self, case: _Case) -> tuple[Status | None, str]:
+    def _status_reason(self, case: Case) -> tuple[Status | None, str]:
         """Return the table's entry for the enhanced status code and the reason it gives, (None, "") for a code that names nothing."""
         code = case.status
         detail = code[2:]
@@ -532,7 +422,7 @@ class Judge:
         """Return host suffixes with a dot before each, so that notexample.com is not taken for example.com."""
         return tuple(f".{host}" for host in hosts)
 
-    def _opinion(self, case: _Case, finding: _Finding, late: bool, ceiling: Certainty) -> _Opinion:
+    def _opinion(self, case: Case, finding: _Finding, late: bool, ceiling: Certainty) -> _Opinion:
         name, rule, certainty = finding.reason, finding.rule, finding.certainty
         if ceiling == _GUESS or (ceiling == _LIKELY and certainty == _SURE):
             certainty = ceiling
@@ -551,7 +441,7 @@ class Judge:
         blocklist = self._blocklist(case) if name in _NAMING_A_LIST else ""
         return bounce, name, fault, certainty, rule, retry, blocklist
 
-    def _blocklist(self, case: _Case) -> str | None:
+    def _blocklist(self, case: Case) -> str | None:
         """Return the name of the list that the reply names: the longest one in the tables; None when a zone may stand after words such as `using`."""
         lists = self._landmarks.blocklists
         best, length = "", 0
@@ -564,29 +454,6 @@ class Judge:
 def _is_mute(plain: str) -> bool:
     """Say whether a diagnostic says nothing at all, so that the text around the recipient is heard."""
     return not squeeze(plain).strip()
-
-
-def _by_place(match: Match) -> tuple[int, int, int]:
-    return match.start, -match.end, -_length(match)
-
-
-def _length(match: Match) -> int:
-    """Return how much of a match was said, gaps left out."""
-    words = match.phrase.words
-    return len(words[0]) if len(words) == 1 else sum(map(len, words))
-
-
-def _quoted_from(plain: str) -> int:
-    """Return where the quoted reply begins in the squeezed words, 0 when nothing stands before it.
-
-    What introduces a reply says less than the reply.
-    """
-    if plain[:1] in "45" and _INNER.search(plain, 4) is None:
-        return 0
-    rest = read_masked_reply(plain).rest
-    if not rest or len(rest) > len(plain) - 8:
-        return 0
-    return len(squeeze(plain[: len(plain) - len(rest)])) - 1
 
 
 def _because(evidence: tuple[Evidence, ...], rule: str) -> tuple[Evidence, ...]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from bounceparse import limits
 from bounceparse.evidence.gather import Gathered
 from bounceparse.evidence.wording import Wording
-from bounceparse.landmarks import Landmarks
 from bounceparse.model import Claim, Kind
-from bounceparse.text import squeeze, squeeze_notice
+from bounceparse.signs import Signs
 from bounceparse.wire.headers import decode_field
 
 _NULL_PATH: Final = re.compile(r"\s*<\s*>\s*|\s*<?mailer-daemon@?[^>\s]*>?\s*", re.I)
@@ -56,102 +54,6 @@ _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "del
 _ANSWERING: Final = frozenset({"in-reply-to", "references", "x-auto-response-suppress"})
 """Fields of which an answer has one, where its subject is its own; Precedence and Auto-Submitted stand in notices that answer nothing, too."""
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
-
-
-@dataclass(slots=True)
-class Signs:
-    """What the landmarks of a message say about its kind."""
-
-    words: frozenset[str] = frozenset()  # "<kind>@<place>": "failure@subject", "delay@text", "daemon@from", "auto_reply@subject", …
-    dialect: str = ""
-    dialect_kind: str = ""  # the kind that the dialect always means ("" when it can be several)
-    sure: bool = False  # the dialect is claimed by its sender or header too, not by words alone, which anybody can quote
-
-
-@dataclass(eq=False, slots=True)
-class Heads:
-    """What the landmarks in From and Subject say; equal only to itself, which makes it the cheapest of keys."""
-
-    words: frozenset[str]
-    senders: frozenset[int]  # ids of the landmarks in From
-    subjects: frozenset[int]
-    candidates: dict[int, int]  # dialect number -> length of the literal that claims it
-
-
-def read_heads(landmarks: Landmarks, sender: str, subject: str) -> Heads:
-    """Return what From and Subject say, as they stand in the header; fit to be asked for through a cache, since daemons repeat themselves."""
-    words: set[str] = set()
-    found: tuple[set[int], set[int]] = (set(), set())
-    candidates: dict[int, int] = {}
-    for place, field in enumerate((sender, subject)):
-        if "=?" in field or not field.isascii():
-            field = decode_field(field, limits.FIELD)
-        for literal, _, _ in landmarks.survey_head(squeeze(field[: limits.FIELD]).encode(), True):
-            found[place].add(literal)
-            uses, length = landmarks.in_head[literal]
-            signs, claimed = uses[place]
-            words.update(signs)
-            for number in claimed:
-                candidates[number] = max(length, candidates.get(number, 0))
-    return Heads(frozenset(words), frozenset(found[0]), frozenset(found[1]), candidates)
-
-
-def find_signs(landmarks: Landmarks, text: str, reported: bool) -> frozenset[int]:
-    """Return the ids of the landmarks in the text for people, from one automaton pass over it.
-
-    When a machine part has `reported`, only the signs of a delay and of the dialect are looked for: nothing else is asked beside it.
-    """
-    survey = landmarks.survey_report if reported else landmarks.survey_text
-    return frozenset([literal for literal, _, _ in survey(squeeze_notice(text), True)])
-
-
-def name_signs(landmarks: Landmarks, headers: dict[str, str]) -> tuple[tuple[str, ...], bool]:
-    """Return the names of header fields that mean something, and whether any of them says that nobody wrote this."""
-    known, automatic = landmarks.header_names, landmarks.auto_headers
-    names = tuple([name for name in headers if name in known])
-    for name in names:
-        values = automatic.get(name)
-        if values is not None and (not values or headers[name].lower().startswith(values)):
-            return names, True
-    return names, False
-
-
-def weigh_signs(landmarks: Landmarks, heads: Heads, found: frozenset[int], reported: bool, names: tuple[str, ...], automatic: bool) -> Signs:
-    """Return the signs and the dialect of a message, from what its From and Subject, its text and the names of its header fields say.
-
-    A dialect claims a message when every group of its claims holds; of several, the one with more groups, then with longer literals, is taken. Asked
-    through an LRU cache: the mails of one program differ in addresses and in little of this.
-    """
-    words = set(heads.words)
-    candidates = heads.candidates.copy()
-    phrased: set[int] = set()
-    in_text = landmarks.in_report if reported else landmarks.in_text
-    for literal in found:
-        ((signs, claimed),), length = in_text[literal]
-        words.update(signs)
-        for number in claimed:
-            candidates[number] = max(length, candidates.get(number, 0))
-            phrased.add(number)
-    for name in names:
-        for number in landmarks.headers[name]:
-            candidates[number] = len(name) + candidates.get(number, 0)
-    if automatic:
-        words.add("auto_reply@header")
-    best = (0, 0, -1)
-    for number, length in candidates.items():
-        needed = landmarks.needed[number]
-        senders, subjects = landmarks.heads[number]
-        if (needed & 1 and senders.isdisjoint(heads.senders)) or (needed & 2 and subjects.isdisjoint(heads.subjects)):
-            continue
-        if needed & 8 and not any(name in names for name in landmarks.dialects[number].claims_header):
-            continue
-        if needed & 4 and number not in phrased:
-            continue
-        best = max(best, (needed.bit_count(), length, number))
-    if best[2] < 0:
-        return Signs(frozenset(words))
-    dialect = landmarks.dialects[best[2]]
-    return Signs(frozenset(words), dialect.name, dialect.kind, bool(landmarks.needed[best[2]] & 9))
 
 
 def decide_kind(
@@ -228,15 +130,8 @@ class _Facts:
         self.listed = "list-id" in headers or "list-unsubscribe" in headers
         self.null_path = _NULL_PATH.fullmatch(headers.get("return-path", "x")) is not None
         self.daemon = "daemon@from" in seen or (sender.strip() in ("", "<>") and "from" in headers) or "x-failed-recipients" in headers
-        local, _, domain = sender.rpartition("<")[2].partition("@")
-        speaks = domain != "" and "auto_reply@text" not in seen and "auto_reply@subject" not in seen
-        own = speaks and any(claim.rule != "mention" and _at(claim.address, domain) for claim in words)
-        self.program = (self.daemon or _ANSWERING.isdisjoint(headers)) and (
-            (self.daemon or self.null_path or own or "auto-submitted" in headers)
-            or _PROGRAM.search(local) is not None
-            or wording.names_program(local)
-        )
-        of_mail = not (self.daemon or self.null_path or own)
+        of_mail = not self._speaks_for_host(words)
+        self.program = not of_mail or self._is_program()
         failed = "failure@text" in seen or "final@text" in seen
         self.said = failed or (self.program and wording.says_failed(gathered.text, of_mail))
         title = decode_field(headers.get("subject", ""), limits.FIELD)
@@ -258,6 +153,28 @@ class _Facts:
         sober = (self.strict or self.null_path) and (self.said or self.title)
         poor = ("mention",) if self.program and self.titled else ("mention", "to")
         self.words = words if sober or signs.sure else [claim for claim in words if claim.rule not in poor]
+
+    def _speaks_for_host(self, words: list[Claim]) -> bool:
+        """Say whether whatever it says failed is mail: it is a daemon's, comes without a return path, or names addresses of its own domain."""
+        headers = self.gathered.headers
+        if self.daemon:
+            return True
+        if not _ANSWERING.isdisjoint(headers):
+            return False
+        if self.null_path:
+            return True
+        domain = headers.get("from", "").rpartition("@")[2].strip("> \n").lower()
+        if not domain or "auto_reply@text" in self.seen or "auto_reply@subject" in self.seen:
+            return False
+        return any(claim.rule != "mention" and claim.address.rpartition("@")[2] == domain for claim in words)
+
+    def _is_program(self) -> bool:
+        """Say whether a program wrote it, and none that answers what somebody wrote."""
+        headers = self.gathered.headers
+        local = headers.get("from", "").rpartition("<")[2].partition("@")[0]
+        return _ANSWERING.isdisjoint(headers) and (
+            "auto-submitted" in headers or _PROGRAM.search(local) is not None or self.wording.names_program(local)
+        )
 
     def _answers_by_itself(self) -> bool:
         """Say whether a mail with words of an automatic answer is one: people write them too, but begin a thread with them, or quote."""
@@ -366,11 +283,6 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
 
 `failure` is a bounce or a delay, as its words say; `ordinary` an automatic answer where the headers say so, else no bounce.
 """
-
-
-def _at(address: str, domain: str) -> bool:
-    """Say whether an address is of the domain that the sender of a notice is of: who names addresses of its own speaks for their host."""
-    return address.rpartition("@")[2] == domain.strip("> \n").lower()
 
 
 def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, wording: Wording, names_reason: Callable[[list[Claim]], bool]) -> Kind:

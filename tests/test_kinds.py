@@ -52,12 +52,33 @@ ORDINARY = {
         "Can you check this?\n\n---------- Forwarded message ---------\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example>\n"
         "Subject: Undelivered Mail Returned to Sender\n\n<bob@z.example>: host mx.z.example said: 550 5.1.1 user unknown",
     ),
+    "absence that names a colleague": mail(
+        "Ulf <ulf@kontor.example>",
+        "Semester: SV: Ditt brev kom inte fram",
+        "Jag är borta till augusti. Ditt brev läses inte. Min kollega eva@kontor.example hjälper dig.",
+        "In-Reply-To: <2@home.example>\n",
+    ),
+    "parcel of a German carrier": mail(
+        "Paket <no-reply@paket.example>",
+        "Ihre Sendung konnte nicht zugestellt werden",
+        "Grund: Empfänger unbekannt verzogen\nEmpfänger: M. Klein\nE-Mail: m.klein@kunde.example\n\nDas Paket wird zurückgesandt.",
+    ),
+    "quarantine": mail(
+        "Dienst <quarantine@filter.example>",
+        "Quarantänebericht: 2 E-Mails wurden nicht zugestellt",
+        "Absender  Grund\nwinner@lotto.example  Spam\nrechnung@shop.example  Virus\n",
+    ),
 }
 
 BOUNCES = {
     "two lines": mail("gateway <gw@corp.example>", "non remis (delivery failed)", "Your message could not be delivered to\nuser@corp.example"),
     "code in brackets": mail(
         "x@relay.example", "Returned mail", "<user@far.example>\nRequested action not taken: mailbox unavailable. [SMTP Error Code 550]"
+    ),
+    "host that names its own": mail(
+        "Postkamer <postkamer@school.example>",
+        "Uw bericht is niet aangekomen",
+        "Wij kennen niemand met het adres piet@school.example en hebben uw bericht niet kunnen bezorgen.",
     ),
     "daemon without words": mail("<MAILER-DAEMON@old.example>", "problem", "user@far.example\nunknown host"),
 }

@@ -27,9 +27,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wire",),
     ("dialects",),  # its hooks are the only Python in there
     ("evidence",),
+    ("signs",),
     ("kinds",),
     ("recipients",),
     ("again", "said_of"),
+    ("hearing",),
     ("judge",),
     ("verp",),
     ("prove",),
