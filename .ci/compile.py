@@ -73,7 +73,7 @@ class CompileHook(BuildHookInterface):
 
         flags = ["--config-file=", f"--cache-dir={place / 'types'}", "--follow-imports=silent", "--ignore-missing-imports"]
         with chdir(self.root):
-            extensions = mypycify([*flags, *self.config["modules"]], group_name=GROUP, opt_level="1", debug_level="0", target_dir=str(place / "c"))
+            extensions = mypycify([*flags, *self.config["modules"]], group_name=GROUP, opt_level="2", debug_level="0", target_dir=str(place / "c"))
             command = Distribution({"name": "bounceparse", "ext_modules": extensions}).get_command_obj("build_ext")
             command.build_lib, command.build_temp = str(place), str(place / "objects")
             command.ensure_finalized()
