@@ -33,6 +33,7 @@ _RCPT: Final = re.compile(r"(?<!after )\bRCPT TO: ?<", re.I)
 _DIALOGUE_MARKS: Final = (">>>", "<<<", "-->", "<--")
 _NOTHING: Final = re.compile(r"[\W_]*|[ \t]*[*=#~-]{4,}+[^*=#~\n-]{0,60}[*=#~-]{4,}+[ \t]*")
 _MAILTO: Final = re.compile(r"<?mailto:?|\(\)|<>")
+_HEADING: Final = 60  # characters of words with a colon at their end that are but a heading
 _SENTENCE_LEAST: Final = 20  # characters of a line that can be a sentence about an address
 
 
@@ -113,11 +114,12 @@ def _claim(
 ) -> Claim:
     words, end = _beside(entry, lines, starts, wording)
     answer = _answer_before(entry, replies()) if entry.shape == "transcript" and _OWN_REPLY.search(entry.rest) is None else None
-    if answer is None and (_REPLY.search(words) is None or _quotes_dialogue(words)):
+    reply = _REPLY.search(words)
+    if answer is None and (reply is None or _quotes_dialogue(words) or _goes_on(reply)):
         answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
         words = answer.text
-    elif inline is not None and _REPLY.search(words) is None:
+    elif inline is not None and reply is None:
         if _is_no_reason(words):
             words = inline() or _labelled(lines, wording) or words
         elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
@@ -125,6 +127,8 @@ def _claim(
             words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST else words)
     if entry.shape != "label":
         words = words or _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,.-*\"'")
+    if len(words) < _HEADING and words[-1:] == ":":
+        words = ""  # what was to follow belongs to another
     code, status = read_reply(words)[:2] if words else ("", "")
     claim = Claim(
         "transcript",
@@ -144,6 +148,12 @@ def _claim(
     return claim
 
 
+def _goes_on(reply: re.Match[str]) -> bool:
+    """Say whether a reply is the first line of several (`550-5.7.1 …`) and the others are not beside it."""
+    code = reply[0][:3]
+    return reply[0][3:4] == "-" and f"{code} " not in reply.string[reply.end() :] and f"{code}-" not in reply.string[reply.end() :]
+
+
 def _quotes_dialogue(words: str) -> bool:
     """Say whether words quote what client and server said."""
     if any(map(words.__contains__, _DIALOGUE_MARKS)) or _DIALOGUE.search(words) is not None:
@@ -153,7 +163,7 @@ def _quotes_dialogue(words: str) -> bool:
 
 def _is_no_reason(words: str) -> bool:
     """Say whether the words beside an address are none, a mere heading, or a promise to retry."""
-    return not words or (words[-1] == ":" and len(words) < 60) or (len(words) < 80 and "retr" in words)
+    return not words or (words[-1] == ":" and len(words) < _HEADING) or (len(words) < 80 and "retr" in words)
 
 
 def find_inline(lines: list[str]) -> str:

@@ -81,8 +81,9 @@ def read_transcript(lines: list[str]) -> list[Answer]:
         if server is None:
             continue
         text, code = server[1].strip(), server[2]
+        quoted = "<" in line[: server.start(1)]
         last = replies[-1] if replies else None
-        if last is not None and last.code == code and last.last == number - 1 and last.text[-1:] != "\0":
+        if last is not None and last.code == code and last.last == number - 1 and last.quoted == quoted:
             last.text = clip(f"{last.text} {text}", limits.DIAGNOSTIC)
             last.last = number
             last.addresses += tuple(find_addresses(text))
@@ -96,7 +97,7 @@ def read_transcript(lines: list[str]) -> list[Answer]:
                     clip(text, limits.DIAGNOSTIC),
                     phase,
                     (recipient, *named) if recipient else tuple(named),
-                    "<" in line[: server.start(1)],
+                    quoted,
                 )
             )
     for reply in replies:

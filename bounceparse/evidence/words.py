@@ -22,6 +22,8 @@ from bounceparse.wire.address import find_addresses, read_address
 from bounceparse.wire.headers import decode_field
 
 _EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
+_UNFINISHED: Final = re.compile(r"([45]\d\d)-(?!.*\b\1[ -]).*", re.S)
+"""The first line of a reply of several, which Sendmail gives in Diagnostic-Code: the cause may stand in the others, in the transcript."""
 _LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 _SPELT_OUT: Final = re.compile(
     r"\b([\w.+-]{1,64})[ \t]?[\[({]at[\])}][ \t]?([\w-]+(?:\.[\w-]+)+)|"
@@ -38,8 +40,11 @@ def says_nothing(text: str) -> bool:
 
 
 def needs_words(claim: Claim) -> bool:
-    """Say whether a machine claim is too poor to be judged without the text for people: no address, or no diagnostic worth the name."""
-    return not (claim.final_address or claim.original_address or claim.address) or says_nothing(claim.diagnostic)
+    """Say whether a machine claim is too poor to be judged without the text for people: no address, no diagnostic worth the name, or half of one."""
+    if not (claim.final_address or claim.original_address or claim.address):
+        return True
+    diagnostic = claim.diagnostic
+    return says_nothing(diagnostic) or (diagnostic[3:4] == "-" and _UNFINISHED.fullmatch(diagnostic) is not None)
 
 
 def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) -> list[Claim]:
@@ -75,7 +80,7 @@ def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) ->
         reason = find_reason(text, wording)
         if reason and (len(poor) == 1 or "@" not in reason):  # one that names an address speaks for that one alone
             for claim in poor:
-                claim.diagnostic = f"{reason} ({claim.diagnostic})" if claim.diagnostic else reason
+                claim.diagnostic = reason if claim.diagnostic in reason else f"{reason} ({claim.diagnostic})"
     return words
 
 
