@@ -24,6 +24,9 @@ from bounceparse.tables.toml import Source, Table, listed, meant
 from bounceparse.text import squeeze
 
 Manner = TypeVar("Manner", Bearings, NoticeWords)
+_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_NORDIC: Final = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa"})
+_IN_ASCII: Final = {"de": _UMLAUTS, "da": _NORDIC, "no": _NORDIC}
 LONGEST_RANGE: Final = 1_000  # tokens that one range may stand for
 FAULTS: Final = ("recipient", "sender", "message", "network", "receiver", "unknown")
 _KINDS: Final = ("bounce", "delay", "delivered", "complaint", "auto_reply", "challenge", "disposition", "unsubscribe", "not_bounce")
@@ -97,13 +100,16 @@ def read_phrases(entry: Table, owner: str, language: str, reasons: dict[str, Rea
     end = entry.source.end_of(entry.line)
     for text in written:
         line = entry.source.line_of(text, entry.line, end)
-        yield msgspec.structs.replace(phrase, words=entry.pieces(text), text=text, line=line)
+        for spelt in _spellings(text, language):
+            yield msgspec.structs.replace(phrase, words=entry.pieces(spelt), text=text, line=line)
 
 
 def read_manner(top: Table, name: str, shape: type[Manner], language: str) -> dict[str, Manner]:
     """Return the table of a file that says how its language speaks, `[bearings]` or `[notice]`, by the language; nothing where there is none."""
     table = top.inner(name)
-    manner = shape(*[table.literals(field, 1 if shape is NoticeWords else 2) for field in shape.__struct_fields__])
+    least = 1 if shape is NoticeWords else 2
+    fields = [[spelt for text in table.texts(field) for spelt in _spellings(text, language)] for field in shape.__struct_fields__]
+    manner = shape(*[tuple(dict.fromkeys([table.literal(text, least) for text in texts])) for texts in fields])
     table.done()
     if not table.values:
         return {}
@@ -120,6 +126,12 @@ def join_manners(known: dict[str, Manner], own: Iterable[dict[str, Manner]]) -> 
         old = joined.get(language, shape())
         joined[language] = shape(*[getattr(one, field) + getattr(old, field) for field in shape.__struct_fields__])
     return joined
+
+
+def _spellings(text: str, language: str) -> tuple[str, ...]:
+    """Return a text as it is written, and as the language is written where there is nothing but ASCII: `Empfänger`, `Empfaenger`."""
+    letters = _IN_ASCII.get(language)
+    return tuple(dict.fromkeys((text, text.translate(letters)))) if letters else (text,)
 
 
 def read_provider(entry: Table, key: str, tokens: list[Table], reasons: dict[str, Reason], own: bool = False) -> Provider:
