@@ -99,7 +99,7 @@ def test_other_reasons_are_never_hard() -> None:
 
 def test_the_languages_are_there() -> None:
     languages = {phrase.language for phrase in TABLES.phrases}
-    wanted = "en de fr es pt it nl pl ru ja zh sv da no fi cs hu tr ko el he ar uk ro"
+    wanted = "en de fr es pt it nl pl ru ja zh sv da no fi cs hu tr ko el he ar uk ro bg hr sk sl et lt id vi"
     assert languages >= set(wanted.split(" "))
     for language in languages:
         assert {phrase.reason for phrase in TABLES.phrases if phrase.language == language} >= {"user_unknown", "mailbox_full", "spam"}, language
