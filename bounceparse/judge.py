@@ -155,8 +155,9 @@ class Judge:
         late = kind == "delay" or recipient.action == "delayed"
         text = "" if code else text[: limits.DIAGNOSTIC]
         facts = (plain, links, code, recipient.status, recipient.command, host, dialect)
-        opinion = self._decide(*facts, text if _is_mute(plain) else "", bare, expired, late, ceiling)
-        if opinion[1] == "undetermined" and text and not recipient.status:
+        heard = text if text and _is_mute(plain) else ""
+        opinion = self._decide(*facts, heard, bare, expired, late, ceiling)
+        if text and not heard and opinion[1] == "undetermined" and not recipient.status:
             opinion = self._decide(*facts, text, bare, expired, late, ceiling)
         bounce, name, fault, certainty, rule, retry, blocklist = opinion
         if blocklist is None:

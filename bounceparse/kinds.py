@@ -134,9 +134,10 @@ class _Facts:
         self.program = not of_mail or self._is_program()
         failed = "failure@text" in seen or "final@text" in seen
         self.said = failed or (self.program and wording.says_failed(gathered.text, of_mail))
-        title = decode_field(headers.get("subject", ""), limits.FIELD)
-        self.failed_title = "failure@subject" in seen or (self.program and wording.says_failed(title, of_mail))
-        self.late_title = "delay@subject" in seen or (self.program and wording.says_delayed(title))
+        self.failed_title, self.late_title = "failure@subject" in seen, "delay@subject" in seen
+        if self.program and not self.failed_title and not self.late_title:
+            title = decode_field(headers.get("subject", ""), limits.FIELD)
+            self.failed_title, self.late_title = wording.says_failed(title, of_mail), wording.says_delayed(title)
         self.title = self.failed_title or self.late_title
         self.late = "delay@text" in seen or (
             self.program and not failed and not self.failed_title and (self.late_title or not self.said) and wording.says_delayed(gathered.text)

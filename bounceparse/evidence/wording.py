@@ -15,7 +15,8 @@ Label = Literal["recipient", "fields", "reason", "to"]
 _LABELS: Final[tuple[Label, ...]] = ("recipient", "fields", "reason", "to")
 _SENTENCE_END: Final = re.compile(r"\n[ \t]*\n|[.!?][\"')\]]?\s|[\u3002\uff01\uff1f]")
 _READ: Final = 6_000  # characters of a text in which the sentence that says what failed is looked for
-_LABEL: Final = re.compile(r"[ \t>*-]*+([^:=\uff1a\t]{2,60}?)(?:[ \t]*+[:=\uff1a]|  |\t)[ \t]*+(.*)", re.S)
+_LABEL: Final = 60  # characters of the longest label
+_LABEL_ENDS: Final = (":", "=", "\uff1a", "  ", "\t")
 _LABEL_WORDS: Final = 8
 _REPEATED: Final = 120  # characters of a line or title that may be said again
 _IN_LABELS: Final = frozenset({"recipient", "reason", "to", "fields", "fill", "done"})
@@ -37,7 +38,7 @@ class Wording:
         self._notices = notices
         self._again = lru_cache(maxsize=4_096)(self._find)  # daemons say the same lines and titles in every notice
         self._announced = lru_cache(maxsize=4_096)(self._announces)
-        self._roles = frozenset([role for one in notices.values() for role in one.roles])
+        self._roles = frozenset([role.strip() for one in notices.values() for role in one.roles])
         self._search: AhoCorasick | None = None
         self._meanings: list[list[tuple[str, str]]] = []  # of each literal: languages, and what it is there
 
@@ -64,16 +65,20 @@ class Wording:
 
     def is_role(self, address: str) -> bool:
         """Say whether an address is that of a server or of its keepers."""
-        local = address.partition("@")[0].partition("+")[0]
-        return local[:22].lower() == "microsoftexchange329e" or squeeze(local) in self._roles
+        local = address.partition("@")[0].partition("+")[0].lower()
+        return local.replace("-", " ").replace("_", " ") in self._roles or local[:22] == "microsoftexchange329e"
 
     def announces(self, line: str) -> tuple[Label | None, str]:
         """Return what the label at the beginning of a line announces, and what stands behind it; (None, "") where there is no label.
 
         An address that failed, a reason, the To of the returned message, or another field of it. A colon ends a label, or the end of a table's cell.
         """
-        match = _LABEL.match(line)
-        return (self._announced(match[1]), match[2]) if match is not None else (None, "")
+        text = line.lstrip(" \t>*-")
+        ends = [end for end in map(text[:_LABEL].find, _LABEL_ENDS) if end > 0]
+        if not ends:
+            return None, ""
+        end = min(ends)
+        return self._announced(text[:end]), text[end:].lstrip(" \t").removeprefix(":").removeprefix("=").removeprefix("\uff1a").lstrip(" \t")
 
     def _announces(self, label: str) -> Label | None:
         words = squeeze(label).split()
