@@ -290,7 +290,8 @@ def _by_words(gathered: Gathered, words: list[Claim], signs: Signs, wording: Wor
     facts = _Facts(gathered, words, signs, wording, names_reason)
     kind = next(name for name, holds in BY_WORDS if holds(facts))
     if kind == "failure":
-        return _failure_or_delay(facts)
+        reached = bool(words) and all(claim.action == "delivered" for claim in words)
+        return "delivered" if reached else _failure_or_delay(facts)
     if kind == "ordinary":
         return "auto_reply" if facts.automatic else "not_bounce"
     return kind  # type: ignore[return-value]

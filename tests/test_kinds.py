@@ -94,3 +94,15 @@ def test_ordinary_mail_that_speaks_of_failures(name: str) -> None:
 def test_bounces_without_the_usual_marks(name: str) -> None:
     report = parse(BOUNCES[name])
     assert report.kind == "bounce" and len(report.results) == 1
+
+
+def test_a_list_of_those_who_got_it_is_no_failure() -> None:
+    body = "Your message was delivered to\n\n   bob@a.example\n   eve@a.example"
+    report = parse(mail("MAILER-DAEMON@a.example", "Delivery report", body))
+    assert report.kind == "delivered" and {verdict.bounce for _, verdict in report.results} == {"none"}
+
+
+def test_those_who_got_it_are_not_among_those_who_did_not() -> None:
+    body = "Your message could not be delivered to\n\n   bob@a.example no such user\n\nYour message was delivered to\n\n   eve@a.example"
+    report = parse(mail("MAILER-DAEMON@a.example", "Undelivered mail", body))
+    assert [(recipient.address, verdict.bounce) for recipient, verdict in report.results] == [("bob@a.example", "hard")]

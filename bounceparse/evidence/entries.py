@@ -73,8 +73,11 @@ def find_entries(lines: list[str], ignored: frozenset[str], wording: Wording) ->
                 continue
             delivery = not words.isdisjoint(DELIVERY) or (number > 0 and not wording.hear(lines[number - 1]).isdisjoint(DELIVERY))
             rank = 2 if delivery else 1
-            after = line.partition("@")[2].partition(" ")[2]
-            found = [(rank, address, "", after if _DIGITS.search(after) is not None else "", "sentence") for address in find_addresses(line)]
+            before, _, after = line.partition("@")
+            after = after.partition(" ")[2]
+            first = " " not in before.strip() and not wording.hear(after).isdisjoint(DELIVERY)  # `user@example.com no such user`
+            rest = after if first or _DIGITS.search(after) is not None else ""
+            found = [(rank, address, "", rest, "sentence") for address in find_addresses(line)]
         if found and (wording.says_reached(found[0][3]) if found[0][3] else found[0][0] == 3 and _stand_below_success(lines, number, wording)):
             found = [(rank, value, source, rest, "reached") for rank, value, source, rest, _ in found]
         if found and found[0][0] == 3 and not found[0][3] and _tells_whom_to_ask(lines, number, wording):

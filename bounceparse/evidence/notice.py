@@ -38,20 +38,20 @@ _SENTENCE_LEAST: Final = 20  # characters of a line that can be a sentence about
 
 
 def read_notice(text: str, offset: int, ignored: frozenset[str], wording: Wording) -> list[Claim]:
-    """Return a claim for each address that a notice says could not be reached, with the reason it gives.
+    """Return a claim for each address that a notice says could not be reached, with the reason it gives; for those that were, if it names no other.
 
     `ignored` are addresses in lower case that cannot be the failed one: the reader of the notice and its sender. `offset` is where the text begins
     in the message, -1 when it was transfer-encoded.
     """
     lines = [line if len(line) <= limits.LINE else line[: limits.LINE] for line in text.split("\n", _LINES)[:_LINES]]
     entries = find_entries(lines, ignored, wording)
-    if all(entry.shape == "reached" for entry in entries):
+    if not entries:
         return []
     replies = _Once(read_transcript, lines)  # most entries have their reply beside them
-    best = max(entry.rank for entry in entries if entry.shape != "reached")
-    entries = [entry for entry in entries if entry.rank == best]
-    starts = {entry.line: entry.address.lower() for entry in entries}
-    entries = [entry for entry in entries if entry.shape != "reached"]
+    failed = [entry for entry in entries if entry.shape != "reached"] or entries
+    best = max(entry.rank for entry in failed)
+    starts = {entry.line: entry.address.lower() for entry in entries if entry.rank == best}
+    entries = [entry for entry in failed if entry.rank == best]
     alone = len({entry.address.lower() for entry in entries}) == 1
     places = _Places(lines, offset)
     claims: dict[str, Claim] = {}
@@ -124,7 +124,7 @@ def _claim(
             words = inline() or _labelled(lines, wording) or words
         elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
             own = _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,-*\"'") if entry.shape == "sentence" else ""
-            words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST else words)
+            words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST and not words.startswith(own) else words)
     if entry.shape != "label":
         words = words or _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,.-*\"'")
     if len(words) < _HEADING and words[-1:] == ":":
@@ -136,7 +136,7 @@ def _claim(
         entry.address,
         entry.source,
         entry.address if entry.source else "",
-        "delivered" if code[:1] == "2" == status[:1] else "",
+        "delivered" if entry.shape == "reached" or code[:1] == "2" == status[:1] else "",
         reply_code=code,
         status=status,
         diagnostic=clip(words, limits.DIAGNOSTIC),
