@@ -125,7 +125,7 @@ def _claim(
         elif entry.rank < 3:  # a sentence: what it says about delivery may be all there is
             own = _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,-*\"'") if entry.shape == "sentence" else ""
             words = inline() or (f"{own} {words}" if len(own) >= _SENTENCE_LEAST and not words.startswith(own) else words)
-    if entry.shape != "label":
+    if entry.shape not in ("label", "to"):
         words = words or _MAILTO.sub("", without_addresses(lines[entry.line])).strip(" \t<>:;,.-*\"'")
     if len(words) < _HEADING and words[-1:] == ":":
         words = ""  # what was to follow belongs to another
