@@ -17,6 +17,7 @@ _SENTENCE_END: Final = re.compile(r"\n[ \t]*\n|[.!?][\"')\]]?\s|[\u3002\uff01\uf
 _READ: Final = 6_000  # characters of a text in which the sentence that says what failed is looked for
 _LABEL: Final = 60  # characters of the longest label
 _LABEL_ENDS: Final = (":", "=", "\uff1a", "  ", "\t")
+_AFTER_LABEL: Final = " \t:=\uff1a"
 _LABEL_WORDS: Final = 8
 _REPEATED: Final = 120  # characters of a line or title that may be said again
 _IN_LABELS: Final = frozenset({"recipient", "reason", "to", "fields", "fill", "done"})
@@ -74,11 +75,14 @@ class Wording:
         An address that failed, a reason, the To of the returned message, or another field of it. A colon ends a label, or the end of a table's cell.
         """
         text = line.lstrip(" \t>*-")
-        ends = [end for end in map(text[:_LABEL].find, _LABEL_ENDS) if end > 0]
-        if not ends:
+        end = _LABEL
+        for mark in _LABEL_ENDS:
+            found = text.find(mark, 1, end)
+            if found > 0:
+                end = found
+        if end == _LABEL:
             return None, ""
-        end = min(ends)
-        return self._announced(text[:end]), text[end:].lstrip(" \t").removeprefix(":").removeprefix("=").removeprefix("\uff1a").lstrip(" \t")
+        return self._announced(text[:end]), text[end:].lstrip(_AFTER_LABEL)
 
     def _announces(self, label: str) -> Label | None:
         words = squeeze(label).split()

@@ -25,11 +25,9 @@ _EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|s
 _UNFINISHED: Final = re.compile(r"([45]\d\d)-(?!.*\b\1[ -]).*", re.S)
 """The first line of a reply of several, which Sendmail gives in Diagnostic-Code: the cause may stand in the others, in the transcript."""
 _LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
-_SPELT_OUT: Final = re.compile(
-    r"\b([\w.+-]{1,64})[ \t]?[\[({]at[\])}][ \t]?([\w-]+(?:\.[\w-]+)+)|"
-    r"(?:^[ \t]*|[(<])([\w.+-]{1,64})[ \t](?:at|à|på)\s([\w-]+(?:\.[\w-]+)+)(?=[)>.,]*[ \t]*$|[)>])",
-    re.M | re.I,
-)
+_DOTTED: Final = r"[\w-]{1,63}(?:\.[\w-]{1,63})+"
+_SPELT_OUT: Final = re.compile(rf"([\w.+-]{{1,64}})[ \t]?[\[({{]at[\])}}][ \t]?({_DOTTED})", re.I)
+_SPELT_ALONE: Final = re.compile(rf"(\n[ \t]*|\(|<)([\w.+-]{{1,64}})[ \t](?:at|à|på)\s({_DOTTED})(?=[)>.,]*[ \t]*(?:\n|$)|[)>])")
 """Addresses as people write them where robots read: `user [at] example.com`, or on a line of their own `user at example.com`."""
 _TO: Final = re.compile(r"^to[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 
@@ -66,8 +64,8 @@ def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) ->
     if not words:
         begin, end = cut_section(dialect, text) if dialect is not None else (0, len(text))
         words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored, wording)
-    if not words and (" at " in text or "[at]" in text or "(at)" in text or " à" in text):
-        words = read_notice(_SPELT_OUT.sub(_as_address, text), -1, ignored, wording)
+    if not words and (" at" in text or " à" in text or "[at]" in text or "(at)" in text):
+        words = read_notice(_spell(text), -1, ignored, wording)
     title = decode_field(headers.get("subject", ""), limits.FIELD) if not words else ""
     if "@" in title and (wording.says_failed(title, of_mail=False) or wording.says_delayed(title)):
         words = [Claim("header", "subject", address) for address in find_addresses(title) if address.lower() not in ignored]
@@ -84,8 +82,11 @@ def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) ->
     return words
 
 
-def _as_address(match: re.Match[str]) -> str:
-    return f"{match[1] or match[3]}@{match[2] or match[4]}"
+def _spell(text: str) -> str:
+    """Return a text with the addresses that are spelt out in it as addresses."""
+    if "at]" in text or "at)" in text:
+        text = _SPELT_OUT.sub(r"\1@\2", text)
+    return _SPELT_ALONE.sub(r"\1\2@\3", "\n" + text)[1:]
 
 
 @lru_cache(maxsize=1_024)  # daemons use one From each
@@ -96,8 +97,12 @@ def _senders(field: str) -> tuple[str, ...]:
 
 def _ignored(headers: dict[str, str], senders: tuple[str, ...]) -> frozenset[str]:
     """Return the addresses of the mail's own reader and sender: they are never the ones that failed."""
-    readers = find_addresses(f"{headers.get('to', '')}\n{headers.get('reply-to', '')}")
-    return frozenset([address.lower() for address in (*senders, *readers)])
+    return _lowered(senders, headers.get("to", ""), headers.get("reply-to", ""))
+
+
+@lru_cache(maxsize=1_024)  # where return paths are not told apart, all reports come to one address
+def _lowered(senders: tuple[str, ...], to: str, reply_to: str) -> frozenset[str]:
+    return frozenset([address.lower() for address in (*senders, *find_addresses(f"{to}\n{reply_to}"))])
 
 
 def _with_header(words: list[Claim], value: str) -> list[Claim]:
