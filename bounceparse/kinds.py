@@ -53,6 +53,7 @@ _COMMAND: Final = re.compile(r"\s*(?:un|ab|dés|des|de)?[\w-]{4,14}(?:\s+\S{1,60
 _ACTIONS: Final[dict[Kind, str]] = {"bounce": "failed", "delay": "delayed", "delivered": "delivered"}
 _ANSWERING: Final = frozenset({"in-reply-to", "references", "x-auto-response-suppress"})
 """Fields of which an answer has one, where its subject is its own; Precedence and Auto-Submitted stand in notices that answer nothing, too."""
+_FAILURES: Final = frozenset({"failure@text", "final@text", "delay@text", "failure@subject", "delay@subject"})
 _SUCCESS: Final = frozenset({"delivered", "relayed", "expanded"})
 
 
@@ -158,24 +159,22 @@ class _Facts:
     def _speaks_for_host(self, words: list[Claim]) -> bool:
         """Say whether whatever it says failed is mail: it is a daemon's, comes without a return path, or names addresses of its own domain."""
         headers = self.gathered.headers
-        if self.daemon:
-            return True
-        if not _ANSWERING.isdisjoint(headers):
-            return False
+        if self.daemon or self._answers():
+            return self.daemon
         if self.null_path:
             return True
         domain = headers.get("from", "").rpartition("@")[2].strip("> \n").lower()
-        if not domain or "auto_reply@text" in self.seen or "auto_reply@subject" in self.seen:
-            return False
-        return any(claim.rule != "mention" and claim.address.rpartition("@")[2] == domain for claim in words)
+        return domain != "" and any(claim.rule != "mention" and claim.address.rpartition("@")[2] == domain for claim in words)
 
     def _is_program(self) -> bool:
         """Say whether a program wrote it, and none that answers what somebody wrote."""
         headers = self.gathered.headers
         local = headers.get("from", "").rpartition("<")[2].partition("@")[0]
-        return _ANSWERING.isdisjoint(headers) and (
-            "auto-submitted" in headers or _PROGRAM.search(local) is not None or self.wording.names_program(local)
-        )
+        return not self._answers() and ("auto-submitted" in headers or _PROGRAM.search(local) is not None or self.wording.names_program(local))
+
+    def _answers(self) -> bool:
+        """Say whether it answers what somebody wrote, as absence notes do."""
+        return "auto_reply@text" in self.seen or "auto_reply@subject" in self.seen or not _ANSWERING.isdisjoint(self.gathered.headers)
 
     def _answers_by_itself(self) -> bool:
         """Say whether a mail with words of an automatic answer is one: people write them too, but begin a thread with them, or quote."""
@@ -193,6 +192,11 @@ class _Facts:
         """It shows what it answers, as mail clients of people do."""
         text = "\n" + self.gathered.text[:_LOOKED_THROUGH]
         return _QUOTED.search(text) is not None or _WROTE.search(text) is not None
+
+    @property
+    def signed(self) -> bool:
+        """It came without a return path and with words that only programs write, or says in its subject and its text that something failed."""
+        return self.null_path and (self.titled or not _FAILURES.isdisjoint(self.seen))
 
     @property
     def failed_title_of_anything(self) -> bool:
@@ -270,7 +274,7 @@ BY_WORDS: Final[tuple[tuple[str, Callable[[_Facts], bool]], ...]] = (
     ("failure", lambda f: f.titled and (f.returned or (f.strict and not (f.foreign_path and not f.words)))),
     ("failure", lambda f: f.titled and bool(f.words) and (f.null_path or f.to_sender)),
     ("failure", lambda f: f.strict and bool(f.words) and (f.said or f.failed_title)),
-    ("failure", lambda f: (f.daemon or f.null_path) and (f.said or f.title or f.late) and (f.returned or (f.late_title and f.speaks))),
+    ("failure", lambda f: (f.daemon or f.signed) and (f.said or f.title or f.late) and (f.returned or (f.late_title and f.speaks))),
     ("failure", lambda f: (f.said or f.title or f.late) and "x-failed-recipients" in f.gathered.headers),
     ("failure", lambda f: f.null_path and f.titled and f.speaks),
     ("failure", lambda f: f.strict and f.returned and bool(f.words)),

@@ -106,3 +106,17 @@ def test_those_who_got_it_are_not_among_those_who_did_not() -> None:
     body = "Your message could not be delivered to\n\n   bob@a.example no such user\n\nYour message was delivered to\n\n   eve@a.example"
     report = parse(mail("MAILER-DAEMON@a.example", "Undelivered mail", body))
     assert [(recipient.address, verdict.bounce) for recipient, verdict in report.results] == [("bob@a.example", "hard")]
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("Bin weg: Ihre Bestellung wurde abgelehnt", "Ihre Mail wird nicht gelesen. In dringenden Fällen: kollege@firma.example"),
+        ("Away", "Your message will not be passed on. Urgent: colleague@firma.example"),
+        ("Отпуск", "Ваше письмо не будет передано. Срочно: kollega@firma.example"),
+    ],
+)
+def test_an_absence_note_without_a_return_path_is_no_failure(subject: str, body: str) -> None:
+    quoted = "-----Original Message-----\nFrom: News <news@list.example>\nTo: me@firma.example\nSubject: Hello\nDate: Mon, 2 Mar 2026\n"
+    note = mail("Me Myself <me@firma.example>", subject, f"{body}\n\n{quoted}\ntext").replace(b"<me@firma.example>\nFrom", b"<>\nFrom", 1)
+    assert parse(note).kind in ("auto_reply", "not_bounce")
