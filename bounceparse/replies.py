@@ -138,6 +138,12 @@ class Reply(NamedTuple):
     rest: str
 
 
+def goes_on(reply: str) -> bool:
+    """Say whether a reply is but the first line of several (`550-5.7.1 …`): Sendmail gives no more in Diagnostic-Code, and the cause may follow."""
+    code = reply[:3]
+    return reply[3:4] == "-" and code.isdigit() and f"{code} " not in reply[4:] and f"{code}-" not in reply[4:]
+
+
 @lru_cache(maxsize=256)  # asked for the same text by whoever reads it and by whoever judges it
 def mask(text: str) -> tuple[str, str]:
     """Return `text` without addresses and links, and the links alone, so that words inside either are never taken for words of the reply."""

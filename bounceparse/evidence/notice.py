@@ -17,7 +17,7 @@ from bounceparse.evidence.entries import Entry, find_entries
 from bounceparse.evidence.transcript import Answer, read_transcript
 from bounceparse.evidence.wording import DELIVERY, Wording
 from bounceparse.model import Claim, Span
-from bounceparse.replies import read_reply
+from bounceparse.replies import goes_on, read_reply
 from bounceparse.text import clip
 from bounceparse.wire.address import without_addresses
 
@@ -115,7 +115,7 @@ def _claim(
     words, end = _beside(entry, lines, starts, wording)
     answer = _answer_before(entry, replies()) if entry.shape == "transcript" and _OWN_REPLY.search(entry.rest) is None else None
     reply = _REPLY.search(words)
-    if answer is None and (reply is None or _quotes_dialogue(words) or _goes_on(reply)):
+    if answer is None and (reply is None or _quotes_dialogue(words) or goes_on(words[reply.start() :])):
         answer = _answer_for(entry.address, replies(), inline is not None)
     if answer is not None:
         words = answer.text
@@ -146,12 +146,6 @@ def _claim(
     if span is not None:
         claim.spans["text"] = span
     return claim
-
-
-def _goes_on(reply: re.Match[str]) -> bool:
-    """Say whether a reply is the first line of several (`550-5.7.1 …`) and the others are not beside it."""
-    code = reply[0][:3]
-    return reply[0][3:4] == "-" and f"{code} " not in reply.string[reply.end() :] and f"{code}-" not in reply.string[reply.end() :]
 
 
 def _quotes_dialogue(words: str) -> bool:

@@ -24,8 +24,6 @@ _IN_LABELS: Final = frozenset({"recipient", "reason", "to", "fields", "fill", "d
 _CELL: Final = 40  # characters of a reason that may be none: "ok"
 DELIVERY: Final = frozenset({"carried", "denials", "undone", "recipient"})
 """What words about delivery or its failure are."""
-
-
 _Heard = tuple[frozenset[str], list[set[str]]]
 """What words are in any language, and in each language that has some of them."""
 

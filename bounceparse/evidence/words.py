@@ -16,14 +16,13 @@ from bounceparse.evidence.original import cut_original, read_original
 from bounceparse.evidence.second_opinion import ask_flufl
 from bounceparse.evidence.wording import Wording
 from bounceparse.model import Claim, Message
+from bounceparse.replies import goes_on
 from bounceparse.tables import Dialect
 from bounceparse.text import printable
 from bounceparse.wire.address import find_addresses, read_address
 from bounceparse.wire.headers import decode_field
 
 _EMPTY_WORDS: Final = re.compile(r"[\x00-@\[-`{-\x7f]*+(?i:unknown|x-unix|n/?a|smtp|none|expired)?+[\x00-@\[-`{-\x7f]*+")
-_UNFINISHED: Final = re.compile(r"([45]\d\d)-(?!.*\b\1[ -]).*", re.S)
-"""The first line of a reply of several, which Sendmail gives in Diagnostic-Code: the cause may stand in the others, in the transcript."""
 _LIST: Final = re.compile(r"^(?:list-(?:id|post)|x-beenthere|x-mailing-list|mailing-list|x-list)[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.M | re.I)
 _DOTTED: Final = r"[\w-]{1,63}(?:\.[\w-]{1,63})+"
 _SPELT_OUT: Final = re.compile(rf"([\w.+-]{{1,64}})[ \t]?[\[({{]at[\])}}][ \t]?({_DOTTED})", re.I)
@@ -41,8 +40,7 @@ def needs_words(claim: Claim) -> bool:
     """Say whether a machine claim is too poor to be judged without the text for people: no address, no diagnostic worth the name, or half of one."""
     if not (claim.final_address or claim.original_address or claim.address):
         return True
-    diagnostic = claim.diagnostic
-    return says_nothing(diagnostic) or (diagnostic[3:4] == "-" and _UNFINISHED.fullmatch(diagnostic) is not None)
+    return says_nothing(claim.diagnostic) or goes_on(claim.diagnostic)
 
 
 def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) -> list[Claim]:
@@ -64,8 +62,8 @@ def read_words(gathered: Gathered, dialect: Dialect | None, wording: Wording) ->
     if not words:
         begin, end = cut_section(dialect, text) if dialect is not None else (0, len(text))
         words = read_notice(text[begin:end], gathered.offset + begin if gathered.offset >= 0 else -1, ignored, wording)
-    if not words and (" at" in text or " à" in text or "[at]" in text or "(at)" in text):
-        words = read_notice(_spell(text), -1, ignored, wording)
+    if not words and (spelt := _spell(text)) != text:
+        words = read_notice(spelt, -1, ignored, wording)
     title = decode_field(headers.get("subject", ""), limits.FIELD) if not words else ""
     if "@" in title and (wording.says_failed(title, of_mail=False) or wording.says_delayed(title)):
         words = [Claim("header", "subject", address) for address in find_addresses(title) if address.lower() not in ignored]
